@@ -1,0 +1,445 @@
+"""Settings: one frozen value, parsed once from the environment, which is read nowhere else.
+
+A wrong value is a `ConfigError` that names the variable. A secret ``NAME`` may also come from a file named by ``NAME_FILE``,
+which is preferred because an environment variable shows in process lists. Secrets are masked when printed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from facerec.errors import ConfigError
+from facerec.faces import Model
+
+MIB = 1024 * 1024
+Network = IPv4Network | IPv6Network
+T = TypeVar("T")
+
+
+class Secret:
+    """A text that does not show itself; `reveal` gives it to whoever really needs it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret('***')" if self._text else "Secret('')"
+
+
+@dataclass(frozen=True)
+class RedisSettings:
+    """Where Redis is. ``timeout`` is the limit for one answer, in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 6379
+    user: str = ""
+    password: Secret = field(default_factory=lambda: Secret(""))
+    tls: bool = False
+    timeout: float = 3.0
+
+
+@dataclass(frozen=True)
+class RabbitSettings:
+    """Where RabbitMQ is. ``timeout`` is the limit for connecting and for a publisher confirm, in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 5672
+    user: str = "guest"
+    password: Secret = field(default_factory=lambda: Secret(""))
+    vhost: str = "/"
+    tls: bool = False
+    heartbeat: int = 30
+    timeout: float = 5.0
+    management_url: str = ""
+
+
+@dataclass(frozen=True)
+class RestSettings:
+    """The front door. Sizes in bytes and pixels, times in seconds.
+
+    ``event_streams`` clients of a process may listen to events, on threads beyond ``threads``.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 5000
+    processes: int = 1
+    threads: int = 16
+    event_streams: int = 32
+    max_upload_bytes: int = 15 * MIB
+    queue_limit: int = 100_000
+    tokens_file: Path | None = None
+    api_key: Secret = field(default_factory=lambda: Secret(""))
+    interactive_timeout: float = 30.0
+    maximum_area: int = 3840 * 2160
+    allow_fetch_from: tuple[Network, ...] = ()
+    fetch_connect_timeout: float = 5.0
+    fetch_read_timeout: float = 10.0
+    fetch_total_timeout: float = 30.0
+    fetch_redirects: int = 5
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """The back room. ``processes`` 0 means one per core, ``reserved`` are more for interactive work alone; times in seconds."""
+
+    processes: int = 0
+    reserved: int = 1
+    engine: str = "onnx"
+    device: str = "auto"
+    model_cache: Path = Path(".cache/models")
+    detect_max_area: int = 2_000_000
+    upsample: int | None = None
+    smallest_face: int = 0
+    jitter: int = 0
+    min_confidence: float | None = None
+    quality_filter: bool = False
+    grouping: bool = True
+    job_time_limit: float = 120.0
+    grace: float = 25.0
+    prefetch: int = 32
+    attempts: int = 5
+    retry_base: float = 2.0
+    lost_after: float = 600.0
+    commit_batch: int = 32
+    health_file: Path | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+
+
+@dataclass(frozen=True)
+class FindFaceSettings:
+    """The FindFace interface. ``person_identify`` gives every posted face a person, of the same camera unless
+    ``person_identify_global``. A friend was seen on ``friend_count`` different days of ``friend_timezone`` within
+    ``friend_interval`` seconds.
+    """
+
+    person_identify: bool = False
+    person_identify_global: bool = False
+    person_identify_threshold: float = 0.75
+    friend_count: int = 5
+    friend_interval: float = 604800.0
+    friend_timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    plugins_dirs: tuple[Path, ...] = ()
+    plugins_enabled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set. ``tolerance`` is the inclusive Euclidean distance of a match.
+
+    ``image_store`` is ``none`` or a URL (``file://``, ``s3://``); pictures stay there ``image_retention_days``, 0 for ever.
+    """
+
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    rabbitmq: RabbitSettings = field(default_factory=RabbitSettings)
+    rest: RestSettings = field(default_factory=RestSettings)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    findface: FindFaceSettings = field(default_factory=FindFaceSettings)
+    model: Model = Model.HOG
+    tolerance: float = 0.6
+    max_pixels: int = 100_000_000
+    image_store: str = "none"
+    image_retention_days: float = 0.0
+    log_level: str = "INFO"
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """The command line's: which service to call and how. ``state_folder`` is where unfinished work is noted."""
+
+    url: str = "http://127.0.0.1:5000"
+    token: Secret = field(default_factory=lambda: Secret(""))
+    ca_file: Path | None = None
+    state_folder: Path = Path("~/.local/state/facerec")
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from ``environ`` (default: the process's own). Raises ConfigError."""
+    env = _Environment(os.environ if environ is None else environ)
+    return Settings(
+        redis=_redis(env),
+        rabbitmq=_rabbitmq(env),
+        rest=_rest(env),
+        worker=_worker(env),
+        findface=_findface(env),
+        model=env.get("MODEL", _model, Model.HOG),
+        tolerance=env.get("TOLERANCE", _between(0.0, 2.0), 0.6),
+        max_pixels=env.get("MAX_PIXELS", _at_least(1), 100_000_000),
+        image_store=env.get("IMAGE_STORE", _image_store, "none"),
+        image_retention_days=env.get("IMAGE_RETENTION_DAYS", _between(0, 100_000), 0.0),
+        log_level=env.get("LOG_LEVEL", _log_level, "INFO"),
+    )
+
+
+def load_client_settings(
+    url: str | None = None,
+    token: str | None = None,
+    token_file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> ClientSettings:
+    """Read the command line's settings from ``environ``; what was given on the command line comes first. Raises ConfigError."""
+    given = {"FACEREC_URL": url, "FACEREC_TOKEN": token, "FACEREC_TOKEN_FILE": token_file and str(token_file)}
+    known = dict(os.environ if environ is None else environ)
+    if token:
+        known.pop("FACEREC_TOKEN_FILE", None)
+    env = _Environment(known | {name: text for name, text in given.items() if text})
+    default = ClientSettings()
+    return ClientSettings(
+        url=env.get("FACEREC_URL", str, default.url),
+        token=env.secret("FACEREC_TOKEN"),
+        ca_file=env.get("FACEREC_CA_FILE", Path, default.ca_file),
+        state_folder=env.get("XDG_STATE_HOME", lambda text: Path(text) / "facerec", default.state_folder).expanduser(),
+    )
+
+
+def _redis(env: _Environment) -> RedisSettings:
+    default = RedisSettings()
+    return RedisSettings(
+        host=env.get("REDIS_HOST", _host, default.host),
+        port=env.get("REDIS_PORT", _port, default.port),
+        user=env.get("REDIS_USER", str, default.user),
+        password=env.secret("REDIS_PASSWORD"),
+        tls=env.get("REDIS_TLS", _flag, default.tls),
+        timeout=env.get("REDIS_TIMEOUT", _between(0.05, 600), default.timeout),
+    )
+
+
+def _rabbitmq(env: _Environment) -> RabbitSettings:
+    default = RabbitSettings()
+    return RabbitSettings(
+        host=env.get("RABBITMQ_HOST", _host, default.host),
+        port=env.get("RABBITMQ_PORT", _port, default.port),
+        user=env.get("RABBITMQ_USER", str, default.user),
+        password=env.secret("RABBITMQ_PASSWORD"),
+        vhost=env.get("RABBITMQ_VHOST", str, default.vhost),
+        tls=env.get("RABBITMQ_TLS", _flag, default.tls),
+        heartbeat=env.get("RABBITMQ_HEARTBEAT", _at_least(1), default.heartbeat),
+        timeout=env.get("RABBITMQ_TIMEOUT", _between(0.05, 600), default.timeout),
+        management_url=env.get("RABBITMQ_MANAGEMENT_URL", str, default.management_url),
+    )
+
+
+def _rest(env: _Environment) -> RestSettings:
+    default = RestSettings()
+    return RestSettings(
+        host=env.get("REST_HOST", _host, default.host),
+        port=env.get("REST_PORT", _port, default.port),
+        processes=env.get("REST_PROCESSES", _at_least(1), default.processes),
+        threads=env.get("REST_THREADS", _at_least(1), default.threads),
+        event_streams=env.get("EVENT_STREAMS", _at_least(0), default.event_streams),
+        max_upload_bytes=env.get("MAX_UPLOAD_BYTES", _at_least(1), default.max_upload_bytes),
+        queue_limit=env.get("QUEUE_LIMIT", _at_least(1), default.queue_limit),
+        tokens_file=env.get("TOKENS_FILE", Path, default.tokens_file),
+        api_key=env.secret("FACE_MODEL_API_KEY"),
+        interactive_timeout=env.get("INTERACTIVE_TIMEOUT", _between(0.1, 600), default.interactive_timeout),
+        maximum_area=env.get("MAXIMUM_AREA", _at_least(1), default.maximum_area),
+        allow_fetch_from=env.get("ALLOW_FETCH_FROM", _networks, default.allow_fetch_from),
+        fetch_connect_timeout=env.get("FETCH_CONNECT_TIMEOUT", _between(0.1, 600), default.fetch_connect_timeout),
+        fetch_read_timeout=env.get("FETCH_READ_TIMEOUT", _between(0.1, 600), default.fetch_read_timeout),
+        fetch_total_timeout=env.get("FETCH_TOTAL_TIMEOUT", _between(0.1, 600), default.fetch_total_timeout),
+        fetch_redirects=env.get("FETCH_REDIRECTS", _at_least(0), default.fetch_redirects),
+    )
+
+
+def _worker(env: _Environment) -> WorkerSettings:
+    default = WorkerSettings()
+    return WorkerSettings(
+        processes=env.get("WORKERS", _auto(_at_least(1), 0), default.processes),
+        reserved=env.get("INTERACTIVE_PROCESSES", _at_least(0), default.reserved),
+        engine=env.get("ENGINE", _one_of("onnx", "fake"), default.engine),
+        device=env.get("DEVICE", _one_of("auto", "cpu", "cuda"), default.device),
+        model_cache=env.get("MODEL_CACHE", Path, default.model_cache),
+        detect_max_area=env.get("DETECT_MAX_AREA", _at_least(6400), default.detect_max_area),
+        upsample=env.get("UPSAMPLE", _auto(_at_least(0), None), default.upsample),
+        smallest_face=env.get("SMALLEST_FACE", _at_least(0), default.smallest_face),
+        jitter=env.get("JITTER", _at_least(0), default.jitter),
+        min_confidence=env.get("MIN_CONFIDENCE", _auto(_between(-10, 10), None), default.min_confidence),
+        quality_filter=env.get("QUALITY_FILTER", _flag, default.quality_filter),
+        grouping=env.get("GROUPING", _flag, default.grouping),
+        job_time_limit=env.get("JOB_TIME_LIMIT", _between(0.1, 1500), default.job_time_limit),
+        grace=env.get("GRACE", _between(0, 3600), default.grace),
+        prefetch=env.get("PREFETCH", _at_least(1), default.prefetch),
+        attempts=env.get("ATTEMPTS", _at_least(1), default.attempts),
+        retry_base=env.get("RETRY_BASE", _between(0.01, 3600), default.retry_base),
+        lost_after=env.get("LOST_AFTER", _between(1, 86400), default.lost_after),
+        commit_batch=env.get("COMMIT_BATCH", _at_least(1), default.commit_batch),
+        health_file=env.get("HEALTH_FILE", Path, default.health_file),
+        metrics_host=env.get("METRICS_HOST", _host, default.metrics_host),
+        metrics_port=env.get("METRICS_PORT", _auto(_port, 0), default.metrics_port),
+    )
+
+
+def is_set(name: str) -> bool:
+    """Whether the environment says anything about the setting ``name``."""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
+def _findface(env: _Environment) -> FindFaceSettings:
+    default = FindFaceSettings()
+    return FindFaceSettings(
+        person_identify=env.get("PERSON_IDENTIFY", _flag, default.person_identify),
+        person_identify_global=env.get("PERSON_IDENTIFY_GLOBAL", _flag, default.person_identify_global),
+        person_identify_threshold=env.get(
+            "PERSON_IDENTIFY_THRESHOLD", _between(0, 1), default.person_identify_threshold
+        ),
+        friend_count=env.get("FRIEND_COUNT", _at_least(1), default.friend_count),
+        friend_interval=env.get("FRIEND_INTERVAL", _between(1, 1e9), default.friend_interval),
+        friend_timezone=env.get("FRIEND_TIMEZONE", _timezone, default.friend_timezone),
+        plugins_dirs=env.get("PLUGINS_DIRS", _paths, default.plugins_dirs),
+        plugins_enabled=env.get("PLUGINS_ENABLED", _names, default.plugins_enabled),
+    )
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of a process that works on hostile pictures: what it needs to run, no secrets, one thread of BLAS."""
+    kept = (
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "PYTHONPATH",
+        "PYTHONWARNINGS",
+        "LD_LIBRARY_PATH",
+        "TMPDIR",
+        "CUDA_VISIBLE_DEVICES",
+    )
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return {name: os.environ[name] for name in kept if name in os.environ} | one_thread
+
+
+def share_metrics(folder: Path) -> None:
+    """Let processes add up their metrics in ``folder``. prometheus_client takes it from the environment at its import."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+class _Environment:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def get(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        """The parsed value of ``name``; an empty text counts as not set."""
+        text = self._environ.get(name, "")
+        if text == "":
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise ConfigError(f"{name}={text!r}: {error}") from error
+
+    def secret(self, name: str) -> Secret:
+        file = self._environ.get(f"{name}_FILE", "")
+        if not file:
+            return Secret(self._environ.get(name, ""))
+        try:
+            return Secret(Path(file).read_text(encoding="utf-8").strip())
+        except OSError as error:
+            raise ConfigError(f"{name}_FILE={file!r}: {error.strerror}") from error
+
+
+def _at_least(low: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if value < low:
+            raise ValueError(f"must be at least {low}")
+        return value
+
+    return parse
+
+
+def _between(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError(f"must be between {low:g} and {high:g}")
+        return value
+
+    return parse
+
+
+def _one_of(*values: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"must be one of {', '.join(values)}")
+        return text
+
+    return parse
+
+
+def _auto(parse: Callable[[str], T], automatic: T) -> Callable[[str], T]:
+    return lambda text: automatic if text == "auto" else parse(text)
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 < value < 65536:
+        raise ValueError("must be a port number")
+    return value
+
+
+def _host(text: str) -> str:
+    if any(sign.isspace() or sign in "/@" for sign in text):
+        raise ValueError("must be a host name or an address")
+    return text
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError("must be true or false")
+
+
+def _image_store(text: str) -> str:
+    if text != "none" and not text.startswith(("file:///", "s3://", "memory://")):
+        raise ValueError("must be none, or begin with file:/// or s3://")
+    return text
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _timezone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except ZoneInfoNotFoundError as error:
+        raise ValueError("is no time zone, as Europe/Berlin is one") from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    return tuple(Path(part) for part in _names(text))
+
+
+def _log_level(text: str) -> str:
+    return _one_of("DEBUG", "INFO", "WARNING", "ERROR")(text.upper())
+
+
+def _model(text: str) -> Model:
+    return parse_model(text)
+
+
+def parse_model(text: str) -> Model:
+    """A model by its number (1 to 4) or name (``hog``, ``cnn``, ``cnn_68``, ``cnn_hog``, ``reference``). Raises ValueError."""
+    names = {model.name.lower(): model for model in Model} | {str(model.value): model for model in Model if model.value}
+    if text.lower() not in names:
+        raise ValueError(f"must be one of {', '.join(sorted(names))}")
+    return names[text.lower()]

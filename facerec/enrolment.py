@@ -1,0 +1,89 @@
+"""What somebody says of the faces of a photo while posting it; written in the same step as the faces themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+MAX_CANDIDATES = 1000
+"""Known faces that are looked at when a face is given to a person: the nearest within the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRule:
+    """Dynamic persons: a face gets the person of the nearest face at most ``limit`` away that has one, or a new person.
+
+    Unless ``everywhere`` only faces of the same camera count. A person is a friend of a camera that saw it on ``friend_days``
+    different days since ``friend_since`` (seconds since the epoch).
+    """
+
+    limit: float
+    everywhere: bool
+    friend_since: float
+    friend_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The faces that are meant: those at ``boxes`` (top, right, bottom, left), else by ``selector``; and what is said of them.
+
+    ``selector`` is ``biggest``, ``all`` or ``reject``. ``meta`` None leaves the meta of a known face alone. ``fields`` are
+    attributes as they are stored, all texts.
+    """
+
+    selector: str = "biggest"
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
+    meta: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    galleries: tuple[str, ...] = ()
+    now: float = 0.0
+    persons: PersonRule | None = None
+
+    def document(self) -> dict[str, Any]:
+        """JSON-like, for a request to a worker."""
+        return asdict(self) | {"fields": dict(self.fields)}
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """The wish in a request. Raises ValueError, TypeError, KeyError when it is none."""
+        persons = document["persons"]
+        return cls(
+            selector=str(document["selector"]),
+            boxes=tuple(
+                (int(top), int(right), int(bottom), int(left)) for top, right, bottom, left in document["boxes"]
+            ),
+            meta=document["meta"],
+            fields=dict(document["fields"]),
+            galleries=tuple(document["galleries"]),
+            now=float(document["now"]),
+            persons=PersonRule(**persons) if persons else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A wish and the faces that it chose, by id."""
+
+    wish: Wish
+    faces: tuple[int, ...]
+
+    def text(self, candidates: Mapping[int, Sequence[int]]) -> str:
+        """As the store takes it. ``candidates`` has for each face the near known faces, nearest first; ids travel as texts."""
+        wish = self.wish
+        faces = [
+            {
+                "id": str(face),
+                "fields": dict(wish.fields),
+                "candidates": [str(near) for near in candidates.get(face, ())],
+                **({} if wish.meta is None else {"meta": wish.meta}),
+            }
+            for face in self.faces
+        ]
+        document: dict[str, Any] = {"faces": faces, "galleries": list(wish.galleries), "now": f"{wish.now:.6f}"}
+        if wish.persons:
+            rule = wish.persons
+            document |= {"persons": True, "everywhere": rule.everywhere}
+            document |= {"friend_since": f"{rule.friend_since:.6f}", "friend_days": rule.friend_days}
+        return json.dumps(document)

@@ -1,0 +1,140 @@
+"""What travels through the broker: a scan job, and a request for which a person waits.
+
+The body of a message is raw bytes (an image, or encodings); everything else is in its headers. A message whose
+``facerec-version`` is not known, or that lacks a header, is a `MalformedJob`: versions are checked so that an old worker
+never misreads a newer message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from facerec.errors import BadParam, MalformedJob
+from facerec.identity import check_hash, check_image_name, check_owner, image_hash
+
+JOB_VERSION = 1
+Headers = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanJob:
+    """One image to be scanned for its owner.
+
+    ``ticket`` is unique to one upload: the same bytes sent twice make two jobs with two tickets, a redelivered or retried
+    job keeps its own. ``attempt`` counts from 1. ``queued_at`` is in seconds since the epoch.
+    """
+
+    owner: str
+    hash: str
+    name: str
+    ticket: int
+    queued_at: float
+    body: bytes = field(repr=False)
+    attempt: int = 1
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        return {
+            "facerec-version": JOB_VERSION,
+            "owner": self.owner,
+            "hash": self.hash,
+            "name": self.name,
+            "ticket": self.ticket,
+            "queued-at": f"{self.queued_at:.6f}",
+            "attempt": self.attempt,
+        }
+
+    @classmethod
+    def from_message(cls, headers: Headers, body: bytes) -> Self:
+        """Raises MalformedJob when a header is missing or wrong, or the hash is not that of the body."""
+        _check_version(headers)
+        try:
+            job = cls(
+                owner=check_owner(_text(headers, "owner")),
+                hash=check_hash(_text(headers, "hash")),
+                name=check_image_name(_text(headers, "name")),
+                ticket=_positive(headers, "ticket"),
+                queued_at=float(_text(headers, "queued-at")),
+                body=body,
+                attempt=_positive(headers, "attempt"),
+            )
+        except (BadParam, ValueError) as error:
+            raise MalformedJob(str(error)) from error
+        if image_hash(body) != job.hash:
+            raise MalformedJob("the hash is not that of the body")
+        return job
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Work that a person waits for.
+
+    ``verb`` is ``analyse`` (body: an image) or ``search`` (body: encodings, float32 little-endian, one after the other)
+    or ``enroll`` (body: a photo).
+    ``deadline`` is in seconds since the epoch; work whose deadline has passed is dropped.
+    """
+
+    verb: str
+    owner: str
+    deadline: float
+    parameters: Mapping[str, Any]
+    body: bytes = field(repr=False)
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        return {
+            "facerec-version": JOB_VERSION,
+            "verb": self.verb,
+            "owner": self.owner,
+            "deadline": f"{self.deadline:.6f}",
+            "parameters": json.dumps(self.parameters),
+        }
+
+    @classmethod
+    def from_message(cls, headers: Headers, body: bytes) -> Self:
+        """Raises MalformedJob when a header is missing or wrong."""
+        _check_version(headers)
+        try:
+            parameters = json.loads(_text(headers, "parameters"))
+            if not isinstance(parameters, dict):
+                raise ValueError("parameters must be an object")
+            return cls(
+                verb=_text(headers, "verb"),
+                owner=check_owner(_text(headers, "owner")),
+                deadline=float(_text(headers, "deadline")),
+                parameters=parameters,
+                body=body,
+            )
+        except (BadParam, ValueError, RecursionError) as error:
+            raise MalformedJob(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a `Request`: ``document`` is JSON-like; an error is ``{"code", "reason", ...}`` with ``ok`` False."""
+
+    ok: bool
+    document: Mapping[str, Any]
+
+
+def _check_version(headers: Headers) -> None:
+    version = headers.get("facerec-version")
+    if version != JOB_VERSION:
+        raise MalformedJob(f"message version {version!r} is not known here")
+
+
+def _text(headers: Headers, name: str) -> str:
+    value = headers.get(name)
+    if not isinstance(value, str):
+        raise MalformedJob(f"header {name} is missing or no text")
+    return value
+
+
+def _positive(headers: Headers, name: str) -> int:
+    value = headers.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 1 << 51:
+        raise MalformedJob(f"header {name} is missing or no positive number")
+    return value

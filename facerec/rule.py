@@ -1,0 +1,263 @@
+"""The rule: how finished pictures are compared with every known face and written, so that no pair is missed or counted twice.
+
+1. The engine has found the faces of some pictures.
+2. They are compared with the index, which knows every face up to journal position P, and with each other.
+3. One atomic step writes them to all databases if the journal still ends at P. If it does not, nothing is written; the
+   pictures are compared with what came after P, and with that alone, and the step is tried again.
+4. Only then are their jobs acknowledged.
+
+Whatever the interleaving of workers, the later of two commits has compared with the earlier, so every pair is compared
+exactly once. A crash before step 3 leaves nothing behind, a crash after it leaves everything; a job that is delivered again
+is told so by the store (`Obsolete`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from facerec.enrolment import MAX_CANDIDATES, Enrolment
+from facerec.errors import InternalError
+from facerec.faces import Analysis, Model
+from facerec.identity import FACES_PER_IMAGE, face_id, ticket_of
+from facerec.index import FaceIndex, stack_encodings
+from facerec.jobs import ScanJob
+from facerec.ports import Commits, Journal, JournalEntry, JournalGap, Moved, Obsolete, Scanned, Split, Written
+from facerec.records import encoding_of, face_id_of, is_comparable, is_whole, model_of, pack_face
+
+log = logging.getLogger(__name__)
+LINKS_AT_ONCE = 1000
+"""Links of one batch: what keeps the atomic step short."""
+Image = tuple[str, str]
+"""Owner and hash."""
+
+
+class HasRecords(Protocol):
+    """An owner's image with its face records."""
+
+    @property
+    def owner(self) -> str: ...
+
+    @property
+    def records(self) -> tuple[bytes, ...]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What became of a batch: the images that are written now, and those that turned out to be finished or erased."""
+
+    written: tuple[Scanned, ...]
+    obsolete: frozenset[Image]
+
+
+def to_scanned(job: ScanJob, image_ticket: int, analysis: Analysis, enrolment: Enrolment | None = None) -> Scanned:
+    """An analysis as it will be written, not yet compared with anything."""
+    return Scanned(
+        owner=job.owner,
+        hash=job.hash,
+        image_ticket=image_ticket,
+        job_ticket=job.ticket,
+        width=analysis.width,
+        height=analysis.height,
+        model=analysis.model,
+        records=tuple(pack_face(face_id(image_ticket, n), face) for n, face in enumerate(analysis.faces)),
+        links=frozenset(),
+        enrolment=enrolment,
+    )
+
+
+class ScanRule:
+    """Compares and commits. For use by one thread; it owns the index."""
+
+    def __init__(self, commits: Commits, journal: Journal, tolerance: float) -> None:
+        self._commits = commits
+        self._journal = journal
+        self._tolerance = tolerance
+        self.index = FaceIndex()
+
+    def load(self) -> None:
+        """Build the index from the store and follow the journal to its end. Raises StoreUnavailable."""
+        while True:
+            self.index = load_index(self._journal)
+            if self.catch_up():
+                return
+
+    def catch_up(self) -> bool:
+        """Follow the journal to its end; False when it was trimmed too far. Raises StoreUnavailable."""
+        while True:
+            entries = self._journal.since(self.index.position)
+            if isinstance(entries, JournalGap):
+                return False
+            for entry in entries:
+                self.index.apply(entry)
+            if not entries:
+                return True
+
+    def finish(self, batch: Sequence[Scanned]) -> Outcome:
+        """Compare and write a batch. Raises StoreUnavailable; what was written then is told by the store at the next try."""
+        written: list[Scanned] = []
+        obsolete: frozenset[Image] = frozenset()
+        waiting = compare(self.index, batch, self._tolerance)
+        at_once = len(waiting)
+        while waiting:
+            some = _few_links(waiting[:at_once])
+            match self._commits.commit(self._ready(some), self.index.position):
+                case Written(position):
+                    written += some
+                    waiting = follow(waiting[len(some) :], self._know(some, position), self._tolerance)
+                case Moved(entries):
+                    waiting = follow(waiting, entries, self._tolerance)
+                    for entry in entries:
+                        self.index.apply(entry)
+                case Obsolete(images):
+                    obsolete |= images
+                    waiting = [image for image in waiting if (image.owner, image.hash) not in images]
+                case Split():
+                    at_once = 1
+                case JournalGap():
+                    log.warning("the journal was trimmed beyond this index: loading anew")
+                    self.load()
+                    unlinked = [replace(image, links=frozenset()) for image in waiting]
+                    waiting = compare(self.index, unlinked, self._tolerance)
+        return Outcome(tuple(written), obsolete)
+
+    def _ready(self, compared: Sequence[Scanned]) -> list[Scanned]:
+        """The batch as it is written: linked among itself, with the faces that decide whose a posted face is."""
+        return with_candidates(self.index, link_each_other(compared, self._tolerance))
+
+    def _know(self, written: Iterable[Scanned], position: int) -> list[JournalEntry]:
+        """Follow our own commit; the entries that it wrote."""
+        entries = [
+            JournalEntry(number, "add", image.owner, image.hash, image.image_ticket, image.records)
+            for number, image in enumerate((image for image in written if image.records), self.index.position + 1)
+        ]
+        for entry in entries:
+            self.index.apply(entry)
+        if self.index.position != position:
+            raise InternalError(f"journal at {position}, index at {self.index.position}")
+        return entries
+
+
+def _few_links(batch: Sequence[Scanned]) -> list[Scanned]:
+    """As many of the first as have no more than LINKS_AT_ONCE links together, and at least one."""
+    total = 0
+    for count, image in enumerate(batch):
+        total += len(image.links)
+        if count and total > LINKS_AT_ONCE:
+            return list(batch[:count])
+    return list(batch)
+
+
+def compare(index: FaceIndex, batch: Sequence[Scanned], tolerance: float) -> list[Scanned]:
+    """The batch with links to the images of ``index`` that have a matching face; never to itself."""
+    links: list[set[int]] = [set() for _ in batch]
+    for (owner, model), probes in by_partition(batch).items():
+        places = np.array([place for place, _ in probes])
+        rows, face_ids = index.near(owner, model, stack_encodings([record for _, record in probes]), tolerance)
+        near = np.unique(np.stack((places[rows], face_ids // FACES_PER_IMAGE)), axis=1)
+        for place in np.unique(places):
+            links[place].update(near[1, near[0] == place].tolist())
+    return [
+        replace(image, links=image.links | (near - {image.image_ticket}))
+        for image, near in zip(batch, links, strict=True)
+    ]
+
+
+def link_each_other(batch: Sequence[Scanned], tolerance: float) -> list[Scanned]:
+    """The batch with links among its own images."""
+    own = FaceIndex()
+    for image in batch:
+        own.add(image.owner, image.records)
+    return compare(own, batch, tolerance)
+
+
+def follow(batch: Sequence[Scanned], entries: Sequence[JournalEntry], tolerance: float) -> list[Scanned]:
+    """The batch with its links as they are after these journal entries."""
+    if not entries:
+        return list(batch)
+    news = FaceIndex(entries[0].position - 1)
+    for entry in entries:
+        news.apply(entry)
+    gone = frozenset(entry.image_ticket for entry in entries if entry.operation == "remove")
+    # An image that lost a face was removed and added again, so the old links go first.
+    return compare(news, [replace(image, links=image.links - gone) for image in batch], tolerance)
+
+
+def with_candidates(index: FaceIndex, batch: Sequence[Scanned]) -> list[Scanned]:
+    """The batch with the known faces near each posted face that needs a person, and those before it in the batch."""
+    known = [image for image in batch if image.enrolment and image.enrolment.wish.persons]
+    if not known:
+        return list(batch)
+    own = FaceIndex()
+    for image in batch:
+        own.add(image.owner, image.records)
+    return [replace(image, candidates=_candidates((index, own), image)) for image in batch]
+
+
+def _candidates(indexes: Sequence[FaceIndex], image: Scanned) -> dict[int, tuple[int, ...]]:
+    if not image.enrolment or not image.enrolment.wish.persons:
+        return {}
+    limit = image.enrolment.wish.persons.limit
+    found = {}
+    for record in image.records:
+        face = face_id_of(record)
+        if face in image.enrolment.faces and is_comparable(record):
+            model, probe = model_of(record), encoding_of(record)
+            near = [
+                (hit.distance, hit.face_id)
+                for index in indexes
+                for hit in index.nearest(image.owner, model, probe, MAX_CANDIDATES, limit)
+                if ticket_of(hit.face_id) != image.image_ticket
+            ]
+            found[face] = tuple(other for _, other in sorted(near)[:MAX_CANDIDATES])
+    return found
+
+
+def by_partition(batch: Sequence[HasRecords]) -> dict[tuple[str, Model], list[tuple[int, bytes]]]:
+    """Owner and model -> pairs of a place in the batch and a comparable face record of the image there."""
+    groups: dict[tuple[str, Model], list[tuple[int, bytes]]] = {}
+    for place, image in enumerate(batch):
+        for record in image.records:
+            if is_comparable(record):
+                groups.setdefault((image.owner, model_of(record)), []).append((place, record))
+    return groups
+
+
+def load_index(journal: Journal) -> FaceIndex:
+    """An index of everything known. Raises StoreUnavailable."""
+    position, images = journal.load()
+    index = FaceIndex(position)
+    seen: set[int] = set()
+    for owner, found in images:
+        records = [record for record in found if is_whole(record)]
+        if len(records) < len(found):
+            log.error("damaged face records are left out: run facerec fsck --fix", extra={"action": "damaged_records"})
+        # A scan of the keys may show one twice.
+        if records and (ticket := ticket_of_records(records)) not in seen:
+            seen.add(ticket)
+            index.add(owner, records)
+    return _replayed(index, seen, journal)
+
+
+def ticket_of_records(records: Sequence[bytes]) -> int:
+    """The ticket of the image that these records belong to."""
+    return ticket_of(int.from_bytes(records[0][4:12], "little"))
+
+
+def _replayed(index: FaceIndex, seen: set[int], journal: Journal) -> FaceIndex:
+    """``index`` after what happened while it was read: an image that came meanwhile may be in it already."""
+    entries = journal.since(index.position)
+    while entries and not isinstance(entries, JournalGap):
+        for entry in entries:
+            if entry.operation == "add" and entry.image_ticket in seen:
+                index.position = entry.position
+                continue
+            if entry.operation == "remove":
+                seen.discard(entry.image_ticket)
+            index.apply(entry)
+        entries = journal.since(index.position)
+    return index
