@@ -1,0 +1,49 @@
+"""How a connection to RabbitMQ is made and, when nothing answers any more, unmade."""
+
+from __future__ import annotations
+
+import ssl
+
+import pika
+from pika.connection import Connection
+from pika.exceptions import StreamLostError
+
+from facerec.config import RabbitSettings
+
+KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""Seconds and probes; for routers that forget idle connections between two heartbeats."""
+
+
+def connection_parameters(
+    settings: RabbitSettings, name: str, blocked_timeout: float | None = None
+) -> pika.ConnectionParameters:
+    """pika's parameters for one try to connect within ``settings.timeout``.
+
+    ``name`` is what the broker's listings call the connection. ``blocked_timeout`` ends a connection that a memory or
+    disk alarm has blocked for so many seconds.
+    """
+    context = ssl.create_default_context() if settings.tls else None
+    return pika.ConnectionParameters(
+        host=settings.host,
+        port=settings.port,
+        virtual_host=settings.vhost,
+        credentials=pika.PlainCredentials(settings.user, settings.password.reveal()),
+        heartbeat=settings.heartbeat,
+        connection_attempts=1,
+        socket_timeout=settings.timeout,
+        stack_timeout=settings.timeout,
+        blocked_connection_timeout=blocked_timeout,
+        ssl_options=pika.SSLOptions(context, settings.host) if context else None,
+        client_properties={"connection_name": name},
+        tcp_options=dict(KEEPALIVE),
+    )
+
+
+def abort(connection: Connection, why: str) -> None:
+    """End a connection without asking the broker, who may never answer.
+
+    In public pika can only close politely, which waits for the broker's reply until the heartbeat gives up, and which
+    pika 1.4 answers with an AssertionError of its own during the handshake; hence the private method.
+    """
+    if not connection.is_closed:
+        connection._terminate_stream(StreamLostError(why))

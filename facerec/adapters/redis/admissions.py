@@ -1,0 +1,91 @@
+"""The front door's side of the store."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from datetime import UTC, datetime
+from typing import Any
+
+from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
+from facerec.adapters.redis.documents import ImageDocuments, NoMatches, named
+from facerec.adapters.redis.layout import ERASED_SECONDS, JOURNAL_LENGTH, NAME_TO_HASH, prefix
+from facerec.adapters.redis.listing import ImageListing
+from facerec.jobs import ScanJob
+from facerec.ports import MATCHES_SHOWN, Admission, Matches
+
+REFUSED_CODE = "SERVICE_UNAVAILABLE"
+REFUSED_REASON = "the broker did not take the last upload of this image"
+
+
+class RedisAdmissions:
+    """`facerec.ports.Admissions` over Redis. ``matches`` tells those of images in the crowd."""
+
+    def __init__(self, databases: RedisDatabases, matches: Matches | None = None) -> None:
+        self._databases = databases
+        self._matches = matches or NoMatches()
+        self._documents = ImageDocuments(databases, self._matches)
+        self._listing = ImageListing(databases)
+
+    def admit(self, owner: str, image_hash: str, name: str) -> Admission:
+        state, ticket = self._databases.call("admit", owner, prefix(owner), image_hash, name)
+        return Admission(state.decode(), int(ticket))
+
+    def queued(self, job: ScanJob) -> None:
+        self._databases.call(
+            "queued", job.owner, prefix(job.owner), job.hash, job.name, job.ticket, f"{job.queued_at:.6f}"
+        )
+
+    def withdraw(self, job: ScanJob) -> None:
+        who = job.owner, prefix(job.owner), job.hash, job.name
+        self._databases.call("withdraw", *who, job.ticket, f"{job.queued_at:.6f}", REFUSED_CODE, REFUSED_REASON)
+
+    def known_url(self, owner: str, url: str) -> str | None:
+        with mapped_errors():
+            found = self._databases.client(NAME_TO_HASH).get(prefix(owner) + url)
+        return found.decode() if found else None
+
+    def matching_names(self, owner: str, image_hash: str) -> list[str]:
+        own, found, *crowd = self._databases.call("match", owner, prefix(owner), image_hash)
+        names = {name.decode() for name in found}
+        if crowd:
+            tickets = self._matches.tickets(owner, crowd[0])
+            names.update(name for image in named(self._databases, owner, tickets).values() for name in image[1:])
+        return sorted(names - {name.decode() for name in own})
+
+    def matching_page(self, owner: str, image_hash: str, limit: int, cursor: str) -> tuple[list[str], str]:
+        names = self.matching_names(owner, image_hash)
+        begin = bisect_right(names, cursor) if cursor else 0
+        page = names[begin : begin + limit]
+        return page, page[-1] if begin + limit < len(names) else ""
+
+    def image(self, owner: str, image_hash: str, limit: int = MATCHES_SHOWN, cursor: str = "") -> dict[str, Any] | None:
+        return self._documents.image(owner, image_hash, limit, cursor)
+
+    def images(
+        self, owner: str, state: str | None, name: str | None, limit: int, cursor: str
+    ) -> tuple[list[dict[str, Any]], str]:
+        hashes, following = self._listing.page(owner, state, name, limit, cursor)
+        return self._documents.summaries(owner, hashes), following
+
+    def erase(self, owner: str, image_hash: str) -> dict[str, Any] | None:
+        reply = self._databases.call("erase", owner, prefix(owner), image_hash, ERASED_SECONDS, JOURNAL_LENGTH)
+        if not reply:
+            return None
+        names, faces, links, state = reply
+        return {
+            "hash": image_hash,
+            "erased_at": datetime.now(UTC).isoformat(),
+            "state": state.decode(),
+            "names": sorted(name.decode() for name in names),
+            "removed": {
+                "database 0": "document, journal entry of removal written",
+                "database 1": len(names),
+                "database 2": len(names),
+                "database 3": int(faces),
+                "database 4": 2 * int(links),
+            },
+            "open_jobs": "dropped when a worker meets them",
+        }
+
+    def ping(self) -> None:
+        self._databases.ping()

@@ -1,0 +1,153 @@
+"""Copying the store out: every image as it is at one moment, and the other keys of database 0 in parts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from facerec.adapters.redis.commits import pairs
+from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
+from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
+from facerec.archive import Counters, StoredImage, StoredKey
+
+_IMAGES_AT_ONCE = 32
+_PAGE = 1000
+_OF_IMAGES = ("image:", "names:", "holders:", "state:")
+_NOT_COPIED = ("journal", "ticket", "images", "names", "crowd", "tokens", "workers", "import")
+_SHORT_LIVED = ("journal:", "worker:", "session:", "errand:")
+
+
+class RedisArchive:
+    """`facerec.archive.Archive` over Redis. ``clock`` gives seconds since the epoch."""
+
+    def __init__(self, databases: RedisDatabases, clock: Callable[[], float] = time.time) -> None:
+        self._databases = databases
+        self._clock = clock
+
+    def count(self) -> int:
+        with mapped_errors(), self._databases.client(OWN).pipeline(transaction=False) as pipeline:
+            for owner in self._owners():
+                pipeline.zcard(f"{prefix(owner)}images")
+            return sum(pipeline.execute())
+
+    def images(self, newest: int) -> Iterator[StoredImage]:
+        for owner in self._owners():
+            for hashes in self._pages(owner, newest):
+                calls = [(owner, prefix(owner), image_hash) for image_hash in hashes]
+                replies = self._databases.call_many("archive_image", calls)
+                yield from (
+                    _image(owner, image_hash, reply) for image_hash, reply in zip(hashes, replies, strict=True) if reply
+                )
+
+    def crowd(self) -> Iterator[tuple[str, str]]:
+        for owner in self._owners():
+            with mapped_errors():
+                for image_hash, _ in self._databases.client(OWN).zscan_iter(f"{prefix(owner)}crowd", count=_PAGE):
+                    yield owner, image_hash.decode()
+
+    def others(self) -> Iterator[StoredKey]:
+        client = self._databases.client(OWN)
+        cursor = 0
+        while True:
+            with mapped_errors():
+                cursor, keys = client.scan(cursor, count=_PAGE)
+            for key in keys:
+                # The scan may show a key twice: then it is copied twice.
+                if is_copied(key):
+                    yield from self._parts(client, key)
+            if cursor == 0:
+                return
+
+    def counters(self) -> Counters:
+        with mapped_errors():
+            ticket, position = self._databases.client(OWN).mget("ticket", "journal:position")
+        return Counters(int(ticket or 0), int(position or 0))
+
+    def _owners(self) -> list[str]:
+        with mapped_errors():
+            return sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
+
+    def _pages(self, owner: str, newest: int) -> Iterator[list[str]]:
+        above = "-inf"
+        while True:
+            with mapped_errors():
+                found = self._databases.client(OWN).zrangebyscore(
+                    f"{prefix(owner)}images", above, newest, 0, _IMAGES_AT_ONCE, withscores=True
+                )
+            if not found:
+                return
+            yield [image_hash.decode() for image_hash, _ in found]
+            above = f"({found[-1][1]:.0f}"
+
+    def _parts(self, client: Any, key: bytes) -> Iterator[StoredKey]:
+        with mapped_errors():
+            kind, left = client.type(key).decode(), client.pttl(key)
+            expires_at = self._clock() + left / 1000 if left >= 0 else None
+            begins = True
+            for part in _items(client, kind, key):
+                yield StoredKey(key, kind, tuple(part), begins, expires_at)
+                begins = False
+
+
+def is_copied(key: bytes) -> bool:
+    """Whether a key of database 0 is in an archive as such."""
+    owner_free = owner_and_rest(key.decode(errors="replace"))[1]
+    return not owner_free.startswith((*_OF_IMAGES, *_SHORT_LIVED)) and owner_free not in _NOT_COPIED
+
+
+def _image(owner: str, image_hash: str, reply: Sequence[Any]) -> StoredImage:
+    document, names, records, links = reply
+    return StoredImage(
+        owner=owner,
+        hash=image_hash,
+        document={name.decode(): value.decode() for name, value in pairs(document)},
+        names={name.decode(): int(ticket) for name, ticket in pairs(names)},
+        records=tuple(records),
+        links=tuple(link.decode() for link in links),
+    )
+
+
+def _items(client: Any, kind: str, key: bytes) -> Iterator[list[tuple[bytes, ...]]]:
+    """The value of a key in parts of bounded size."""
+    match kind:
+        case "string":
+            value = client.get(key)
+            if value is not None:
+                yield [(value,)]
+        case "hash":
+            yield from _chunks(client.hscan_iter(key, count=_PAGE))
+        case "set":
+            yield from _chunks((member,) for member in client.sscan_iter(key, count=_PAGE))
+        case "zset":
+            yield from _chunks((member, repr(score).encode()) for member, score in client.zscan_iter(key, count=_PAGE))
+        case "list":
+            yield from _chunks((item,) for item in _list(client, key))
+        case "stream":
+            yield from _chunks(_stream(client, key))
+
+
+def _list(client: Any, key: bytes) -> Iterator[bytes]:
+    start = 0
+    while found := client.lrange(key, start, start + _PAGE - 1):
+        yield from found
+        start += len(found)
+
+
+def _stream(client: Any, key: bytes) -> Iterator[tuple[bytes, ...]]:
+    last = b"-"
+    while found := client.xrange(key, min=last, count=_PAGE):
+        for entry, fields in found:
+            yield entry, *(part for pair in fields.items() for part in pair)
+        last = b"(" + found[-1][0]
+
+
+def _chunks(items: Iterator[tuple[bytes, ...]]) -> Iterator[list[tuple[bytes, ...]]]:
+    part: list[tuple[bytes, ...]] = []
+    for item in items:
+        part.append(item)
+        if len(part) == _PAGE:
+            yield part
+            part = []
+    if part:
+        yield part

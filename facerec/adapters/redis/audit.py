@@ -1,0 +1,98 @@
+"""Checking the store on Redis, online: every look is a short script, so it sees what is, and blocks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.inspection import inspection_of, refused_inspection
+from facerec.adapters.redis.journal_audit import journal_faults
+from facerec.adapters.redis.layout import LINKS_KEPT, OWN, STATES, prefix
+from facerec.adapters.redis.people_check import check_people
+from facerec.adapters.redis.strays import stray_faults
+from facerec.audit import Fault, Inspection
+from facerec.errors import InternalError
+
+_PAGE = 1000
+_SCRIPTS_AT_ONCE = 32
+"""Redis serves what it has read of a pipeline before it turns to other clients."""
+
+
+class RedisAudit:
+    """`facerec.audit.Audit` over Redis."""
+
+    def __init__(self, databases: RedisDatabases) -> None:
+        self._databases = databases
+
+    def owners(self) -> list[str]:
+        with mapped_errors():
+            return sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
+
+    def images(self, owner: str) -> Iterator[list[tuple[str, int]]]:
+        seen: set[str] = set()
+        lowest = "-inf"
+        while True:
+            with mapped_errors():
+                found = self._databases.client(OWN).zrangebyscore(
+                    f"{prefix(owner)}images", lowest, "+inf", 0, _PAGE, withscores=True
+                )
+            # A page begins with the ticket that the last one ended with: two images may wrongly share it.
+            page = [(key.decode(), int(score)) for key, score in found]
+            yield [image for image in page if image[0] not in seen]
+            if len(found) < _PAGE:
+                return
+            lowest = str(page[-1][1])
+            seen = {key for key, ticket in page if ticket == page[-1][1]}
+
+    def inspect(self, owner: str, hashes: Sequence[str]) -> list[Inspection]:
+        found = []
+        for start in range(0, len(hashes), _SCRIPTS_AT_ONCE):
+            found += self._inspect_some(owner, hashes[start : start + _SCRIPTS_AT_ONCE])
+        return found
+
+    def crowded(self, owner: str) -> set[int]:
+        with mapped_errors():
+            found = self._databases.client(OWN).zscan_iter(f"{prefix(owner)}crowd", count=_PAGE)
+            return {int(ticket) for _, ticket in found}
+
+    def hashes(self, owner: str, tickets: Sequence[int]) -> dict[int, str]:
+        found = []
+        for start in range(0, len(tickets), _PAGE):
+            with mapped_errors(), self._databases.client(OWN).pipeline(transaction=False) as pipeline:
+                for ticket in tickets[start : start + _PAGE]:
+                    pipeline.zrangebyscore(f"{prefix(owner)}images", ticket, ticket, 0, 1)
+                found += pipeline.execute()
+        return {ticket: hashes[0].decode() for ticket, hashes in zip(tickets, found, strict=True) if hashes}
+
+    def strays(self) -> Iterator[Fault]:
+        yield from stray_faults(self._databases)
+        for owner in self.owners():
+            for name in (*(f"state:{state}" for state in STATES if state != "done"), "crowd"):
+                yield from self._faults_of_members(owner, f"{prefix(owner)}{name}")
+
+    def journal_faults(self) -> Iterator[Fault]:
+        return journal_faults(self._databases)
+
+    def people_faults(self) -> Iterator[Fault]:
+        for problem in check_people(self._databases):
+            owner, _, detail = problem.removeprefix("owner ").partition(": ")
+            yield Fault("people", "people", owner, "", "", detail)
+
+    def _faults_of_members(self, owner: str, key: str) -> Iterator[Fault]:
+        """Of images that are in a list, though perhaps not in the list of all images."""
+        with mapped_errors():
+            members = [member.decode() for member, _ in self._databases.client(OWN).zscan_iter(key, count=_PAGE)]
+        for start in range(0, len(members), _PAGE):
+            for inspection in self.inspect(owner, members[start : start + _PAGE]):
+                yield from inspection.faults
+
+    def _inspect_some(self, owner: str, hashes: Sequence[str]) -> list[Inspection]:
+        calls: list[tuple[Argument, ...]] = [(owner, prefix(owner), key, LINKS_KEPT) for key in hashes]
+        try:
+            replies = self._databases.call_many("inspect", calls)
+        except InternalError as error:
+            # A key of a wrong type stops the script: find out whose it is.
+            if len(hashes) == 1:
+                return [refused_inspection(owner, hashes[0], error.reason)]
+            return [inspection for key in hashes for inspection in self._inspect_some(owner, [key])]
+        return [inspection_of(owner, key, reply) for key, reply in zip(hashes, replies, strict=True)]

@@ -1,0 +1,135 @@
+"""The worker's side of the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.crowd import Crowd
+from facerec.adapters.redis.journal import decode_entries
+from facerec.adapters.redis.layout import JOURNAL_LENGTH, LINKS_KEPT, OWN, prefix
+from facerec.errors import InternalError, StoreUnavailable
+from facerec.jobs import ScanJob
+from facerec.ports import JournalGap, Moved, Obsolete, Scanned, Split, Start, Written
+
+LOST_CODE = "JOB_LOST"
+LOST_REASON = "the broker lost this job; send the image again"
+LOOK_AT = 1000
+
+
+class RedisCommits:
+    """`facerec.ports.Commits` over Redis. ``clock`` gives seconds since the epoch.
+
+    ``links_kept`` is the most links that are kept for one image. For use by one thread.
+    ``claim`` is for how many seconds a claim outlives a job of which nothing is heard: a claim is only ever left behind when
+    the broker itself lost the message.
+    """
+
+    def __init__(
+        self,
+        databases: RedisDatabases,
+        clock: Callable[[], float] = time.time,
+        claim: float = 600.0,
+        links_kept: int = LINKS_KEPT,
+    ) -> None:
+        self._claim = claim
+        self._databases = databases
+        self._clock = clock
+        self._links_kept = links_kept
+        self._crowd = Crowd(databases, links_kept)
+
+    def begin(self, jobs: Sequence[ScanJob]) -> list[Start]:
+        now = self._clock()
+        calls = [
+            (*_who(job), job.name, job.ticket, f"{job.queued_at:.6f}", f"{now:.6f}", f"{now + self._claim:.6f}")
+            for job in jobs
+        ]
+        return [_start(reply) for reply in self._databases.call_many("begin", calls)] if calls else []
+
+    def commit(self, batch: Sequence[Scanned], position: int) -> Written | Moved | Obsolete | JournalGap | Split:
+        if len(batch) > 1 and any(len(image.links) > self._links_kept for image in batch):
+            return Split()
+        while True:
+            kind, *rest = self._try_to_commit(batch, position)
+            match kind:
+                case b"written":
+                    return Written(int(rest[0]))
+                case b"moved":
+                    return _moved(rest[0], position)
+                case b"obsolete":
+                    return Obsolete(frozenset((owner.decode(), key.decode()) for owner, key in pairs(rest)))
+                case b"gap":
+                    return JournalGap()
+                case b"split":
+                    return Split()
+                case b"importing":
+                    raise StoreUnavailable("an import is running, or was cut off and waits to be done anew")
+                case b"full":
+                    self._crowd.join([(p.decode(), key.decode()) for p, key in pairs(rest)])
+                case _:
+                    raise InternalError(f"the index knows a face of an image that the store does not: {rest}")
+
+    def _try_to_commit(self, batch: Sequence[Scanned], position: int) -> list[Any]:
+        arguments: list[Argument] = [position, f"{self._clock():.6f}", JOURNAL_LENGTH, self._links_kept, len(batch)]
+        for image in batch:
+            arguments += _commit_arguments(*self._crowd.prepared(image))
+        reply: list[Any] = self._databases.call("commit", *arguments)
+        return reply
+
+    def retrying(self, job: ScanJob, delay: float, code: str, reason: str) -> None:
+        until = self._clock() + delay + self._claim
+        self._databases.call("retrying", *_who(job), job.ticket, f"{until:.6f}", code, reason)
+
+    def fail(self, job: ScanJob, code: str, reason: str) -> None:
+        self._databases.call("fail", *_who(job), job.ticket, f"{self._clock():.6f}", code, reason)
+
+    def lost(self, seconds: float) -> list[tuple[str, str]]:
+        now = self._clock()
+        with mapped_errors():
+            owners = sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
+        limits = (f"{now - seconds:.6f}", f"{now:.6f}", LOOK_AT, LOST_CODE, LOST_REASON)
+        return [
+            (owner, found.decode())
+            for owner in owners
+            for found in self._databases.call("lost", owner, prefix(owner), *limits)
+        ]
+
+
+def _who(job: ScanJob) -> tuple[str, str, str]:
+    return job.owner, prefix(job.owner), job.hash
+
+
+def _start(reply: list[bytes]) -> Start:
+    verdict, *rest = (part.decode() for part in reply)
+    return Start(verdict, int(rest[0]) if rest else 0, *rest[1:])
+
+
+def _commit_arguments(image: Scanned, joins_crowd: bool) -> list[Argument]:
+    return [
+        image.owner,
+        prefix(image.owner),
+        image.hash,
+        image.image_ticket,
+        image.job_ticket,
+        image.width,
+        image.height,
+        image.model.value,
+        int(joins_crowd),
+        len(image.records),
+        *image.records,
+        len(image.links),
+        *sorted(image.links),
+        image.enrolment.text(image.candidates) if image.enrolment else "",
+    ]
+
+
+def _moved(raw: list[tuple[bytes, list[bytes]]], position: int) -> Moved | JournalGap:
+    entries = decode_entries([(entry, dict(pairs(fields))) for entry, fields in raw], position)
+    return entries if isinstance(entries, JournalGap) else Moved(entries)
+
+
+def pairs(flat: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+    """Two by two."""
+    return list(zip(flat[::2], flat[1::2], strict=True))

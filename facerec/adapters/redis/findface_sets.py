@@ -1,0 +1,48 @@
+"""Which faces a gallery holds, as workers follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
+from facerec.adapters.redis.layout import OWN, prefix
+from facerec.galleries import HIDDEN
+from facerec.index import FaceIds
+
+_AT_ONCE = 1000
+
+
+def gallery_key(p: str, gallery: str) -> str:
+    """Where the face ids of a gallery, or of the bystanders, are."""
+    return f"{p}hidden" if gallery == HIDDEN else f"{p}gallery:{gallery}"
+
+
+class RedisGallerySets:
+    """`facerec.galleries.GallerySets` over Redis."""
+
+    def __init__(self, databases: RedisDatabases) -> None:
+        self._databases = databases
+
+    def version(self, owner: str, gallery: str) -> int:
+        with mapped_errors():
+            return int(self._databases.client(OWN).hget(f"{prefix(owner)}gallery:versions", gallery) or 0)
+
+    def members(self, owner: str, gallery: str) -> tuple[int, FaceIds]:
+        version = self.version(owner, gallery)
+        with mapped_errors():
+            found = self._databases.client(OWN).zrange(gallery_key(prefix(owner), gallery), 0, -1)
+        return version, np.array([int(face) for face in found], np.int64)
+
+    def changes(self, owner: str, gallery: str, version: int) -> Sequence[tuple[int, bool, int]] | None:
+        key = f"{prefix(owner)}gallery:{gallery}:log"
+        with mapped_errors():
+            found = self._databases.client(OWN).xrange(key, min=f"{version + 1}-0", count=_AT_ONCE)
+        if not found:
+            return () if self.version(owner, gallery) == version else None
+        changes = []
+        for entry, fields in found:
+            sign, face = next(iter(fields.items()))
+            changes.append((int(entry.partition(b"-")[0]), sign == b"+", int(face)))
+        return changes if changes[0][0] == version + 1 else None

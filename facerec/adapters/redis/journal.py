@@ -1,0 +1,89 @@
+"""The journal of changes, and everything known at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
+from facerec.adapters.redis.layout import FACES, OWN, SEPARATOR
+from facerec.identity import DEFAULT_OWNER
+from facerec.ports import JournalEntry, JournalGap
+from facerec.records import split_records
+
+_AT_ONCE = 1000
+RELOAD = "reload"
+StreamEntry = tuple[bytes, Mapping[bytes, bytes]]
+
+
+class RedisJournal:
+    """`facerec.ports.Journal` over Redis."""
+
+    def __init__(self, databases: RedisDatabases) -> None:
+        self._databases = databases
+
+    def position(self) -> int:
+        """Where the journal ends."""
+        with mapped_errors():
+            return int(self._databases.client(OWN).get("journal:position") or 0)
+
+    def count(self) -> int:
+        """How many images with faces there are, for progress while loading."""
+        with mapped_errors():
+            return int(self._databases.client(FACES).dbsize())
+
+    def load(self) -> tuple[int, Iterator[tuple[str, Sequence[bytes]]]]:
+        return self.position(), self._all_records()
+
+    def since(self, position: int) -> tuple[JournalEntry, ...] | JournalGap:
+        with mapped_errors():
+            last = self.position()
+            if last == position:
+                return ()
+            found = self._databases.client(OWN).xrange("journal", min=f"{position + 1}-0", count=_AT_ONCE)
+        if last < position or not found:
+            return JournalGap()
+        return decode_entries(found, position)
+
+    def _all_records(self) -> Iterator[tuple[str, Sequence[bytes]]]:
+        faces = self._databases.client(FACES)
+        cursor = 0
+        while True:
+            with mapped_errors():
+                cursor, keys = faces.scan(cursor, count=_AT_ONCE)
+                with faces.pipeline(transaction=False) as pipeline:
+                    for key in keys:
+                        pipeline.lrange(key, 0, -1)
+                    lists = pipeline.execute()
+            for key, records in zip(keys, lists, strict=True):
+                yield owner_of_key(key), records
+            if cursor == 0:
+                return
+
+
+def decode_entries(found: Sequence[StreamEntry], position: int) -> tuple[JournalEntry, ...] | JournalGap:
+    """Stream entries as journal entries that follow ``position`` without a gap, or the gap.
+
+    An entry that says ``reload`` counts as one: a repair has changed faces that a worker may know already.
+    """
+    entries = tuple(decode_entry(entry_id, fields) for entry_id, fields in found)
+    if entries[0].position != position + 1 or any(entry.operation == RELOAD for entry in entries):
+        return JournalGap()
+    return entries
+
+
+def owner_of_key(key: bytes) -> str:
+    """The owner whose key in databases 1 to 4 this is."""
+    owner, separator, _ = key.decode().rpartition(SEPARATOR)
+    return owner if separator else DEFAULT_OWNER
+
+
+def decode_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> JournalEntry:
+    """One entry, whatever it says. Raises KeyError, ValueError, InternalError when it is damaged."""
+    return JournalEntry(
+        position=int(entry_id.partition(b"-")[0]),
+        operation=fields[b"op"].decode(),
+        owner=fields[b"owner"].decode(),
+        hash=fields[b"hash"].decode(),
+        image_ticket=int(fields[b"ticket"]),
+        records=tuple(split_records(fields[b"records"])),
+    )

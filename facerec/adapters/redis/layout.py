@@ -1,0 +1,79 @@
+"""What is where in Redis. The layout is public: people look at it with redis-cli.
+
+====  ==========  =======  =================================================================================
+db    key         type     holds
+====  ==========  =======  =================================================================================
+1     name        string   hash of the newest image of that name
+2     image hash  set      its names
+3     image hash  list     its face records (`facerec.records`); no key when it has no face
+4     image hash  set      hashes of the images with a matching face; no key when there is none; of an image in the crowd
+                           only the images outside of it
+0     see below            everything of ours
+====  ==========  =======  =================================================================================
+
+Databases 1 to 4 hold finished images only. The keys of the default owner are as above; those of another owner begin with
+its name and the control character 0x1F, which no name may contain. In database 0, ``{p}`` being that beginning:
+
+=====================  ======  =========================================================================================
+key                    type    holds
+=====================  ======  =========================================================================================
+{p}image:<hash>        hash    the image document: state, ticket, queued_at, done_at, attempts, width, height, model, faces,
+                               position; claim and claim_until (which job works on it); code, reason, failed_ticket;
+                               announced (the newest ticket);
+                               posted when the image came by POST /face
+{p}names:<hash>        hash    name -> ticket of the newest upload under that name, also while not done
+{p}holders:<name>      zset    hashes of all images that bear the name, by ticket; only when there are several
+{p}images              zset    all image hashes by the ticket that first announced them
+{p}names               zset    all names of finished images, in the order of their letters
+{p}state:<state>       zset    hashes of the images that are queued, processing or failed, by ticket
+{p}crowd               zset    by ticket, the images with more matches than LINKS_KEPT, or with a match whose room is full: no
+                               link is kept between two of them (`facerec.adapters.redis.crowd`)
+{p}erased:<hash>       string  the newest ticket at the time of erasure: older jobs are dropped; expires
+pictures:erased        hash    {p}<hash> -> the same ticket, until the image's pictures are gone from the image store
+{p}webhook             hash    url and secret; last_at, last_status and last_error of the last call
+webhooks:due           zset    {p}<state>:<hash> that the owner is to be told of, by the time when
+webhooks:tries         hash    the same -> how often it was tried, and the number of the newest try
+webhooks:claims        string  counter of tries
+errand:<name>          string  a periodic errand of the workers was begun; expires when it is due again
+ticket                 string  counter of uploads
+journal                stream  changes of the set of known faces, ids <position>-0; trimmed; op is add, remove, or after a
+                               repair reload: what is known may be wrong, load everything anew
+journal:position       string  where the journal ends
+owners                 set     owners that have images
+import                 string  an import is running: nobody commits
+face, gallery, ...     many    faces in galleries, persons, cameras: see `facerec.adapters.redis.findface`
+tokens                 hash    SHA-256 of a token -> {"owner", "created_at", "note"}
+session:<sha256>       string  a browser's session at the page: SHA-256 of the token that opened it; expires
+people, grouping, ...  many    persons: see `facerec.adapters.redis.people`
+workers                set     names of the workers that live, or lived lately
+worker:<name>          string  what a living worker says of itself, JSON; expires
+=====================  ======  =========================================================================================
+
+Channel ``events`` of publish/subscribe: ``{"owner", "hash", "state"}`` after each change of state.
+"""
+
+from __future__ import annotations
+
+from facerec.identity import DEFAULT_OWNER
+
+OWN, NAME_TO_HASH, HASH_TO_NAMES, FACES, LINKS = 0, 1, 2, 3, 4
+SEPARATOR = "\x1f"
+STATES = ("queued", "processing", "done", "failed")
+EVENTS = "events"
+JOURNAL_LENGTH = 20_000
+"""Entries kept in the journal: what a worker may fall behind before it has to load everything anew."""
+LINKS_KEPT = 256
+"""The most links kept for one image. A link takes about 90 bytes in each direction, so this is what bounds database 4 and
+the length of every step that writes to it; docs/capacity.md has the numbers."""
+ERASED_SECONDS = 30 * 24 * 3600
+
+
+def prefix(owner: str) -> str:
+    """What the keys of ``owner`` begin with."""
+    return "" if owner == DEFAULT_OWNER else owner + SEPARATOR
+
+
+def owner_and_rest(key: str) -> tuple[str, str]:
+    """The owner of a key that begins with its `prefix`, and what comes after."""
+    owner, separator, rest = key.rpartition(SEPARATOR)
+    return (owner, rest) if separator else (DEFAULT_OWNER, rest)

@@ -1,0 +1,92 @@
+"""Many images at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
+from facerec.adapters.redis.documents import ImageDocuments, NoMatches, named, nearest_pair
+from facerec.adapters.redis.layout import FACES, OWN, prefix
+from facerec.faces import Face
+from facerec.ports import Matches
+from facerec.records import unpack_face
+
+_UNFINISHED = ("queued", "processing", "failed")
+_AT_ONCE = 500
+
+
+class RedisOverview:
+    """`facerec.ports.Overview` over Redis."""
+
+    def __init__(self, databases: RedisDatabases, matches: Matches | None = None) -> None:
+        self._databases = databases
+        self._matches = matches or NoMatches()
+        self._documents = ImageDocuments(databases)
+
+    def counts(self, owner: str) -> dict[str, int]:
+        p = prefix(owner)
+        with mapped_errors(), self._databases.client(OWN).pipeline() as pipeline:
+            pipeline.zcard(f"{p}images")
+            for state in _UNFINISHED:
+                pipeline.zcard(f"{p}state:{state}")
+            total, *unfinished = (int(number) for number in pipeline.execute())
+        return dict(zip(_UNFINISHED, unfinished, strict=True)) | {"done": total - sum(unfinished)}
+
+    def face_matches(
+        self, owner: str, image_hash: str, tolerance: float, limit: int
+    ) -> dict[int, list[dict[str, Any]]] | None:
+        stored = self._databases.call("image", owner, prefix(owner), image_hash)
+        if not stored:
+            return None
+        if stored[4]:
+            return self._told(owner, self._near_in_crowd(owner, stored[2], tolerance, limit))
+        faces = [unpack_face(record) for record in stored[2]]
+        near: dict[int, list[tuple[float, str, int]]] = {face_id: [] for face_id, _ in faces}
+        for link, others in self._linked(owner, [link.decode() for link in stored[3]]):
+            for face_id, face in faces:
+                nearest = nearest_pair([(face_id, face)], others)
+                if nearest and nearest.distance <= tolerance:
+                    near[face_id].append((nearest.distance, link, nearest.matched_face))
+        return self._told(owner, {face_id: sorted(found)[:limit] for face_id, found in near.items()})
+
+    def _near_in_crowd(
+        self, owner: str, records: Sequence[bytes], tolerance: float, limit: int
+    ) -> dict[int, list[tuple[float, str, int]]]:
+        """Of an image that has more matches than links are kept for."""
+        found = self._matches.by_face(owner, records, tolerance, limit)
+        hashes = named(self._databases, owner, sorted({match.ticket for near in found.values() for match in near}))
+        return {
+            face: [
+                (match.distance, hashes[match.ticket][0], match.matched_face)
+                for match in near
+                if match.ticket in hashes
+            ]
+            for face, near in found.items()
+        }
+
+    def _linked(self, owner: str, links: Sequence[str]) -> Iterator[tuple[str, list[tuple[int, Face]]]]:
+        p = prefix(owner)
+        for start in range(0, len(links), _AT_ONCE):
+            some = links[start : start + _AT_ONCE]
+            with mapped_errors(), self._databases.client(FACES).pipeline(transaction=False) as pipeline:
+                for link in some:
+                    pipeline.lrange(p + link, 0, -1)
+                lists = pipeline.execute()
+            for link, records in zip(some, lists, strict=True):
+                yield link, [unpack_face(record) for record in records]
+
+    def _told(self, owner: str, near: dict[int, list[tuple[float, str, int]]]) -> dict[int, list[dict[str, Any]]]:
+        hashes = sorted({link for found in near.values() for _, link, _ in found})
+        names = {summary["hash"]: summary["names"] for summary in self.summaries(owner, hashes)}
+        return {
+            face_id: [
+                {"hash": link, "names": names[link], "distance": distance, "face": other}
+                for distance, link, other in found
+                if link in names
+            ]
+            for face_id, found in near.items()
+        }
+
+    def summaries(self, owner: str, hashes: Sequence[str]) -> list[dict[str, Any]]:
+        return self._documents.summaries(owner, hashes)

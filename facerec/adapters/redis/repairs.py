@@ -1,0 +1,62 @@
+"""Repairing what an audit found: each repair is one atomic script that looks first whether the fault is still there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.inspection import are_sound
+from facerec.adapters.redis.journal import decode_entry
+from facerec.adapters.redis.layout import JOURNAL_LENGTH, OWN, prefix
+from facerec.audit import Fault
+from facerec.errors import FacerecError
+
+
+class RedisRepairs:
+    """`facerec.audit.Repairs` over Redis. ``clock`` gives seconds since the epoch."""
+
+    def __init__(self, databases: RedisDatabases, clock: Callable[[], float] = time.time) -> None:
+        self._databases = databases
+        self._clock = clock
+
+    def repair(self, fault: Fault) -> bool:
+        match fault.kind:
+            case "document" | "counter" | "state" | "residue":
+                self._databases.call("repair_image", *self._image(fault))
+            case "ticket":
+                self._databases.call("repair_ticket", *self._image(fault), fault.subject)
+            case "name":
+                bearers = [fault.hash] if fault.hash else []
+                self._databases.call("repair_name", prefix(fault.owner), fault.subject, *bearers)
+            case "faces":
+                self._databases.call("repair_faces", *self._image(fault), *fault.evidence, *self._sound_records(fault))
+            case "stray":
+                self._databases.call("repair_stray", *fault.evidence, fault.subject, fault.owner, JOURNAL_LENGTH)
+            case "journal":
+                self._databases.call("repair_journal", fault.subject)
+            case _:
+                return False
+        return True
+
+    def set_link(self, owner: str, one: str, other: str, wanted: bool, position: int) -> bool:
+        reply = self._databases.call("repair_link", prefix(owner), position, one, other, int(wanted))
+        return bool(reply == b"ok")
+
+    def _image(self, fault: Fault) -> tuple[Argument, ...]:
+        return fault.owner, prefix(fault.owner), fault.hash, f"{self._clock():.6f}", JOURNAL_LENGTH
+
+    def _sound_records(self, fault: Fault) -> Sequence[bytes]:
+        """The face records of an image as the journal still has them; none when it has not, or not whole."""
+        client = self._databases.client(OWN)
+        with mapped_errors():
+            ticket, position = client.hmget(f"{prefix(fault.owner)}image:{fault.hash}", "ticket", "position")
+            found = client.xrange("journal", min=b"%b-0" % position, max=b"%b-0" % position) if position else []
+        if not found or not ticket:
+            return ()
+        try:
+            entry = decode_entry(*found[0])
+        except (FacerecError, KeyError, ValueError):
+            return ()
+        is_its_own = entry.operation == "add" and entry.image_ticket == int(ticket)
+        return entry.records if is_its_own and are_sound(int(ticket), entry.records) else ()

@@ -1,0 +1,99 @@
+"""Copying an archive into an empty store, each image in one atomic step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from facerec.adapters.redis.archive import is_copied
+from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.layout import ERASED_SECONDS, JOURNAL_LENGTH, OWN, owner_and_rest, prefix
+from facerec.archive import Counters, StoredImage, StoredKey
+from facerec.errors import BadParam, Conflict
+
+_ERASED = "erased:"
+
+
+class RedisRestoration:
+    """`facerec.archive.Restoration` over Redis. ``clock`` gives seconds since the epoch."""
+
+    def __init__(self, databases: RedisDatabases, clock: Callable[[], float] = time.time) -> None:
+        self._databases = databases
+        self._clock = clock
+
+    def begin(self, ticket: int) -> None:
+        if self._databases.call("import_begin", ticket) != b"ok":
+            raise Conflict("the databases hold images: import into empty ones")
+
+    def add(self, images: Sequence[StoredImage]) -> list[bool]:
+        return [
+            bool(reply) for reply in self._databases.call_many("import_image", [_arguments(each) for each in images])
+        ]
+
+    def join_crowd(self, owner: str, image_hash: str) -> None:
+        self._databases.call("crowd", prefix(owner), image_hash)
+
+    def set(self, key: StoredKey) -> None:
+        if not is_copied(key.key):
+            raise BadParam("key", "is not one that is copied as such", key.key.decode(errors="replace")[:100])
+        left = None if key.expires_at is None else int((key.expires_at - self._clock()) * 1000)
+        if left is not None and left <= 0:
+            return
+        with mapped_errors(), self._databases.client(OWN).pipeline() as pipeline:
+            # The other types take the same items twice; what came meanwhile stays.
+            if key.begins and key.type in {"list", "stream"}:
+                pipeline.delete(key.key)
+            _write(pipeline, key)
+            if left is not None:
+                pipeline.pexpire(key.key, left)
+            pipeline.execute()
+        self._take_out_erased(key)
+
+    def finish(self, counters: Counters) -> None:
+        self._databases.call("import_finish", counters.ticket, counters.position)
+
+    def _take_out_erased(self, key: StoredKey) -> None:
+        owner, rest = owner_and_rest(key.key.decode(errors="replace"))
+        if not rest.startswith(_ERASED) or key.type != "string":
+            return
+        image_hash = rest.removeprefix(_ERASED)
+        with mapped_errors():
+            ticket = self._databases.client(OWN).hget(f"{prefix(owner)}image:{image_hash}", "ticket")
+        if ticket is not None and int(ticket) <= int(key.value[0][0]):
+            self._databases.call("erase", owner, prefix(owner), image_hash, ERASED_SECONDS, JOURNAL_LENGTH)
+
+
+def _arguments(image: StoredImage) -> list[Argument]:
+    document = [part for field in image.document.items() for part in field]
+    names: list[Argument] = [part for name in image.names.items() for part in name]
+    return [
+        image.owner,
+        prefix(image.owner),
+        image.hash,
+        image.document["ticket"],
+        len(image.document),
+        *document,
+        len(image.names),
+        *names,
+        len(image.records),
+        *image.records,
+        len(image.links),
+        *image.links,
+    ]
+
+
+def _write(pipeline: object, key: StoredKey) -> None:
+    execute = pipeline.execute_command  # type: ignore[attr-defined]
+    commands = {"hash": "HSET", "set": "SADD", "list": "RPUSH"}
+    match key.type:
+        case "string":
+            execute("SET", key.key, key.value[0][0])
+        case "zset":
+            execute("ZADD", key.key, *(part for member, score in key.value for part in (score, member)))
+        case "stream":
+            for entry, *fields in key.value:
+                execute("XADD", key.key, entry, *fields)
+        case kind if kind in commands:
+            execute(commands[kind], key.key, *(part for item in key.value for part in item))
+        case _:
+            raise BadParam("type", "is none that is copied", key.type)

@@ -1,0 +1,14 @@
+-- All that is stored of one image. ARGV: owner, p, hash. Returns {document, names, records, links, 1 when in the crowd, person
+-- of each face}, or {} when unknown.
+local _, p, hash = unpack(ARGV)
+local doc = redis.call('HGETALL', document(p, hash))
+if #doc == 0 then return {} end
+local names = redis.call('HKEYS', p .. 'names:' .. hash)
+redis.call('SELECT', FACES)
+local records = redis.call('LRANGE', p .. hash, 0, -1)
+redis.call('SELECT', LINKS)
+local links = redis.call('SMEMBERS', p .. hash)
+redis.call('SELECT', OWN)
+local persons = {}
+for i, record in ipairs(records) do persons[i] = redis.call('HGET', p .. 'faces:person', face_of(record)) or '' end
+return {doc, names, records, links, redis.call('ZSCORE', p .. 'crowd', hash) and 1 or 0, persons}

@@ -1,0 +1,50 @@
+-- with: people_shared
+-- All faces of one person become another's. ARGV: p, token, now, source, target, choice ('' or '=' and the name to keep).
+-- Returns {'ok', faces that were said not to be the other, and are now}, {'not_found', reason}, {'bad', parameter, reason},
+-- or {'names', one, other} when both have a name, not the same, and none is chosen.
+local p, token, now, source, target, choice = unpack(ARGV)
+local done = answered(p, token)
+if done then return done end
+for _, person in ipairs({source, target}) do
+  if not exists(p, person) then return {'not_found', 'there is no person ' .. person} end
+end
+if source == target then return {'bad', 'into', 'a person cannot be merged into itself'} end
+local from_name, into_name = name_of(p, source), name_of(p, target)
+local name = into_name or from_name or ''
+if choice ~= '' then
+  name = choice:sub(2)
+elseif from_name and into_name and from_name ~= into_name then
+  return {'names', from_name, into_name}
+end
+
+local faces = redis.call('ZRANGE', faces_key(p, source), 0, -1)
+local entry = {op = 'merge', at = now, persons = {source, target}, count = #faces, name = name,
+               moves = {{before = source, after = target, faces = faces}}, gone = {[source] = whole(p, source)},
+               fields = {[target] = fields_of(p, target)}, created = {}, added = {}, removed = {}}
+local contradicted = {}
+for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, source))) do
+  table.insert(entry.removed, {face, source})
+  unlink(p, face, source)
+  if redis.call('HGET', p .. 'faces:person', face) == target then
+    contradicted[#contradicted + 1] = face
+  elseif not is_linked(p, face, target) then
+    link(p, face, target)
+    table.insert(entry.added, {face, target})
+  end
+end
+for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, target))) do
+  if redis.call('HGET', p .. 'faces:person', face) == source then
+    unlink(p, face, target)
+    table.insert(entry.removed, {face, target})
+    contradicted[#contradicted + 1] = face
+  end
+end
+set_name(p, source, '')
+put(p, faces, target, {})
+vanish(p, source)
+edit(p, target, {name = name})
+refresh(p, target, now)
+redis.call('HSET', p .. 'people:merged', source, target)
+bump(p)
+remember(p, entry)
+return answer(p, token, {'ok', contradicted})

@@ -1,0 +1,92 @@
+"""Who may call: tokens made by a command, kept as hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
+from facerec.adapters.redis.layout import OWN
+from facerec.errors import ConfigError
+from facerec.identity import check_owner
+
+_KEY = "tokens"
+
+
+class RedisTokens:
+    """`facerec.ports.Tokens`: those of a file of lines ``owner:sha256`` (for clusters), and those in Redis."""
+
+    def __init__(self, databases: RedisDatabases, file: Path | None = None) -> None:
+        self._databases = databases
+        self._of_file = read_token_file(file) if file else {}
+
+    def owner_of(self, token: str) -> str | None:
+        return self.owner_of_hash(token_hash(token))
+
+    def owner_of_hash(self, digest: str) -> str | None:
+        """The owner of the token with this hash."""
+        owner = None
+        for known, of in self._of_file.items():
+            if hmac.compare_digest(known, digest):
+                owner = of
+        if owner is None:
+            # The look-up is by hash: its time tells nothing about a token that is not known already.
+            with mapped_errors():
+                entry = self._databases.client(OWN).hget(_KEY, digest)
+            owner = str(json.loads(entry)["owner"]) if entry else None
+        return owner
+
+    def any(self) -> bool:
+        if self._of_file:
+            return True
+        with mapped_errors():
+            return bool(self._databases.client(OWN).exists(_KEY))
+
+    def create(self, owner: str, note: str = "") -> str:
+        """A new token for ``owner``; it is shown now and never again. Raises BadParam."""
+        check_owner(owner)
+        token = secrets.token_urlsafe(32)
+        entry = {"owner": owner, "created_at": datetime.now(UTC).isoformat(), "note": note}
+        with mapped_errors():
+            self._databases.client(OWN).hset(_KEY, token_hash(token), json.dumps(entry))
+        return token
+
+    def revoke(self, digest: str) -> bool:
+        """Forget the token with this hash, or whose hash begins so when only one does."""
+        with mapped_errors():
+            client = self._databases.client(OWN)
+            known = [key for key in client.hkeys(_KEY) if key.decode().startswith(digest)]
+            return len(known) == 1 and bool(client.hdel(_KEY, known[0]))
+
+    def list(self) -> dict[str, dict[str, str]]:
+        """Hash of each token in Redis -> owner, created_at, note."""
+        with mapped_errors():
+            found = self._databases.client(OWN).hgetall(_KEY)
+        return {digest.decode(): json.loads(entry) for digest, entry in found.items()}
+
+
+def token_hash(token: str) -> str:
+    """SHA-256, hexadecimal. A token has 256 random bits, so no slow hash is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def read_token_file(file: Path) -> dict[str, str]:
+    """Hash -> owner from lines ``owner:sha256``; empty lines and those that begin with # are skipped. Raises ConfigError."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ConfigError(f"TOKENS_FILE={str(file)!r}: {error.strerror}") from error
+    tokens = {}
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        owner, colon, digest = text.partition(":")
+        if not colon or len(digest) != 64:
+            raise ConfigError(f"TOKENS_FILE={str(file)!r}: line {number} is not owner:sha256")
+        tokens[digest] = check_owner(owner)
+    return tokens
