@@ -1,0 +1,62 @@
+"""Bases for a plugin's own paths: a class with methods ``get``, ``post`` ..., async or not, for each request a new object."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from facerec.plugins.context import Context
+from facerec.services.lookup import Seen
+
+
+class BaseHandler:
+    """``user`` is the owner of the request's token. What a method returns is answered: text, bytes, JSON, or pieces of a stream."""
+
+    def __init__(self, ctx: Context, user: str, parameters: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        self.ctx = ctx
+        self.user = user
+        self.parameters = parameters
+        self.files = files
+        self.status = 200
+        self.content_type = ""
+        self.timings: dict[str, float] = {}
+        self.written: list[str | bytes] = []
+
+    def write(self, piece: str | bytes) -> None:
+        """Add to the answer."""
+        self.written.append(piece)
+
+    @contextmanager
+    def timeit(self, key: str) -> Iterator[None]:
+        """Measure what happens inside, in seconds, under a key of ``timings``."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.timings[key] = self.timings.get(key, 0.0) + time.monotonic() - started
+
+
+class BaseVideoHandler(BaseHandler):
+    """Takes the posts of a video detector: override `process_frame`."""
+
+    async def post(self, *args: str) -> Any:
+        image = self.files["photo"]
+        with self.timeit("extract"):
+            faces = await self.ctx.extractor.extract(self.user, image)
+        given = self.parameters
+        return await self.process_frame(
+            *args,
+            image=image,
+            faces=faces,
+            timestamp=given.get("timestamp"),
+            detector_info=given.get("detectorParams"),
+            cam_id=given.get("cam_id"),
+        )
+
+    async def process_frame(
+        self, *args: str, image: bytes, faces: list[Seen], timestamp: Any, detector_info: Any, **kwargs: Any
+    ) -> Any:
+        """Answer a frame; ``faces`` are all that the photo shows."""
+        raise NotImplementedError

@@ -1,0 +1,171 @@
+"""From a URL to a face of the core: fetched, looked at and written by a worker at once, because a person waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from facerec.enrolment import Wish
+from facerec.errors import Backpressure, DeadlineExceeded, FacerecError, ServiceUnavailable, error_for
+from facerec.faces import Model
+from facerec.identity import image_hash
+from facerec.index import Encodings
+from facerec.jobs import Request
+from facerec.ports import Admissions, Requester
+from facerec.records import encoding_of, is_comparable, model_of, unpack_face
+
+PAUSE = 0.05
+"""Seconds before looking again for what somebody else is about to finish."""
+NO_FACES = "NO_FACES"
+Expect = Callable[[str, int, bool], None]
+"""Told of an image (hash, ticket of its name, whether it was unknown) before it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """The face that counts in a picture: its image, its face record; both None when there is none."""
+
+    image: str | None = None
+    record: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """A face to be recognised."""
+
+    model: Model
+    encoding: Encodings
+
+
+class Scans(Protocol):
+    """Every method raises the errors of fetching and of the engine, DeadlineExceeded, BrokerUnavailable, StoreUnavailable."""
+
+    def portrait(self, owner: str, url: str, deadline: float, expect: Expect) -> Portrait:
+        """Have the picture at ``url`` written into the core; ``deadline`` is in seconds since the epoch."""
+
+    def probe(self, owner: str, url: str, deadline: float) -> Probe | None:
+        """Only look at the picture at ``url``; None when it shows no face."""
+
+
+class Fetcher(Protocol):
+    def fetch(self, url: str) -> bytes: ...
+
+
+class Records(Protocol):
+    def records(self, owner: str, image: str) -> list[bytes] | None: ...
+
+
+def the_face(records: Sequence[bytes]) -> bytes | None:
+    """The largest face of a picture, ties: the first; None when there is none or the quality filter marked it."""
+    largest = max(records, key=lambda record: unpack_face(record)[1].box.area, default=None)
+    return largest if largest is not None and is_comparable(largest) else None
+
+
+class WorkerScans:
+    """`Scans` through the interactive queue. A URL that was scanned to the end before is not fetched again."""
+
+    def __init__(
+        self,
+        *,
+        admissions: Admissions,
+        records: Records,
+        fetcher: Fetcher,
+        probe: Callable[[bytes, int], object],
+        requester: Requester,
+        max_pixels: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._admissions = admissions
+        self._records = records
+        self._fetcher = fetcher
+        self._check = probe
+        self._requester = requester
+        self._max_pixels = max_pixels
+        self._clock = clock
+        self._pausing = threading.Event()
+
+    def portrait(self, owner: str, url: str, deadline: float, expect: Expect) -> Portrait:
+        known = self._known(owner, url)
+        if known is None:
+            picture = self._fetch(url, deadline)
+            image = image_hash(picture)
+            admission = self._admissions.admit(owner, image, url)
+            expect(image, admission.ticket, admission.state == "new")
+            if admission.state != "done" and not self._enroll(owner, url, picture, admission.ticket, deadline):
+                return Portrait()
+            known = image, self._finished(owner, image, deadline)
+        record = the_face(known[1])
+        return Portrait() if record is None else Portrait(known[0], record)
+
+    def probe(self, owner: str, url: str, deadline: float) -> Probe | None:
+        known = self._known(owner, url)
+        if known is None:
+            return self._look(owner, self._fetch(url, deadline), deadline)
+        record = the_face(known[1])
+        return None if record is None else Probe(model_of(record), encoding_of(record))
+
+    def _known(self, owner: str, url: str) -> tuple[str, list[bytes]] | None:
+        image = self._admissions.known_url(owner, url)
+        records = None if image is None else self._records.records(owner, image)
+        return None if image is None or records is None else (image, records)
+
+    def _fetch(self, url: str, deadline: float) -> bytes:
+        while True:
+            self._check_time(deadline)
+            try:
+                picture = self._fetcher.fetch(url)
+            except Backpressure:
+                self._pausing.wait(PAUSE)
+                continue
+            self._check(picture, self._max_pixels)
+            return picture
+
+    def _enroll(self, owner: str, url: str, picture: bytes, ticket: int, deadline: float) -> bool:
+        """False when the picture shows no face; nothing of it is written then."""
+        wish = Wish(selector="biggest", now=self._clock()).document()
+        document = self._ask("enroll", owner, deadline, {"wish": wish, "name": url, "ticket": ticket}, picture)
+        return document is not None
+
+    def _finished(self, owner: str, image: str, deadline: float) -> list[bytes]:
+        """The records of an image that this or somebody else's job finishes."""
+        while (records := self._records.records(owner, image)) is None:
+            self._check_time(deadline)
+            self._pausing.wait(PAUSE)
+        return records
+
+    def _look(self, owner: str, picture: bytes, deadline: float) -> Probe | None:
+        document = self._ask("analyse", owner, deadline, {}, picture)
+        faces = document["faces"] if document else []
+        largest = max(faces, key=lambda face: _area(face["box"]), default=None)
+        if document is None or largest is None or largest["marks"]:
+            return None
+        return Probe(Model(document["model"]), np.asarray(largest["encoding"], np.float32))
+
+    def _ask(
+        self, verb: str, owner: str, deadline: float, parameters: dict[str, Any], picture: bytes
+    ) -> dict[str, Any] | None:
+        """The document of a worker's reply; None when the picture shows no face."""
+        self._check_time(deadline)
+        reply = self._requester.call(Request(verb, owner, deadline, parameters, picture))
+        if reply.ok:
+            return dict(reply.document)
+        if reply.document.get("code") == NO_FACES:
+            return None
+        raise _error_of(str(reply.document.get("code")), str(reply.document.get("reason", "")))
+
+    def _check_time(self, deadline: float) -> None:
+        if self._clock() >= deadline:
+            raise DeadlineExceeded("the time of the call is over")
+
+
+def _error_of(code: str, reason: str) -> FacerecError:
+    return ServiceUnavailable(reason) if code == ServiceUnavailable.code else error_for(code, reason)
+
+
+def _area(box: dict[str, int]) -> int:
+    return max(0, box["right"] - box["left"]) * max(0, box["bottom"] - box["top"])

@@ -1,0 +1,55 @@
+"""Erasing an image everywhere, with a receipt that says what was removed from where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from facerec.errors import ServiceUnavailable
+from facerec.ports import Admissions, DeadLetterBox, Errands, ImageStore, Overview
+
+
+class Erasure:
+    """First the dead letters, then the databases in one step, then the pictures.
+
+    In this order nothing is forgotten: before the databases are touched an error says that nothing was done, and of the
+    pictures that are still there the store keeps a list, which a worker works off (`worker.keeper`).
+    """
+
+    def __init__(
+        self,
+        *,
+        admissions: Admissions,
+        overview: Overview,
+        errands: Errands,
+        images: ImageStore,
+        letters: DeadLetterBox,
+    ) -> None:
+        self._admissions = admissions
+        self._overview = overview
+        self._errands = errands
+        self._images = images
+        self._letters = letters
+
+    def erase(self, owner: str, image_hash: str) -> dict[str, Any] | None:
+        """The receipt, None when there is no such image. Raises StoreUnavailable, BrokerUnavailable."""
+        dropped = self._drop_letters(owner, image_hash)
+        receipt = self._admissions.erase(owner, image_hash)
+        if receipt is None:
+            return None
+        return receipt | {"pictures": self._erase_pictures(owner, image_hash), "dead_letters": dropped}
+
+    def _drop_letters(self, owner: str, image_hash: str) -> int:
+        """The bytes of a job that was given up lie in the broker, where looking for them takes time."""
+        if not any(summary["state"] == "failed" for summary in self._overview.summaries(owner, [image_hash])):
+            return 0
+        return len(self._letters.drop(lambda letter: (letter.owner, letter.hash) == (owner, image_hash)))
+
+    def _erase_pictures(self, owner: str, image_hash: str) -> dict[str, Any]:
+        try:
+            erased = self._errands.erasure(owner, image_hash)
+            removed = 0 if erased is None else self._images.erase(owner, image_hash, erased.ticket)
+            if erased is not None:
+                self._errands.settle(erased)
+        except ServiceUnavailable as error:
+            return {"store": self._images.kind, "removed": None, "pending": error.reason}
+        return {"store": self._images.kind, "removed": removed, "pending": None}

@@ -1,0 +1,135 @@
+"""Questions to the workers about faces: what a photo shows, who is near."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facerec.enrolment import Wish
+from facerec.errors import (
+    Backpressure,
+    BadParam,
+    FacerecError,
+    InternalError,
+    ServiceUnavailable,
+    TooManyFaces,
+    error_for,
+)
+from facerec.faces import Box, Encoding
+from facerec.jobs import Reply, Request
+from facerec.ports import Requester
+from facerec.selection import choose
+
+_RETRY_AFTER = 5
+IsGone = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A face of a photo that is not stored."""
+
+    box: Box
+    confidence: float
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A known face and its Euclidean distance."""
+
+    face: int
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found for each probe, nearest first; ``position`` is where the journal stood."""
+
+    probes: tuple[tuple[Near, ...], ...]
+    position: int
+
+
+class Lookup:
+    """``seconds`` is how long an answer may take. Every method may raise DeadlineExceeded and BrokerUnavailable."""
+
+    def __init__(self, requester: Requester, seconds: float, clock: Callable[[], float]) -> None:
+        self._requester = requester
+        self._seconds = seconds
+        self._clock = clock
+
+    def faces(
+        self, owner: str, photo: bytes, selector: str, boxes: Sequence[Box] = (), is_gone: IsGone = lambda: False
+    ) -> list[Seen]:
+        """The faces of a photo that are meant (`facerec.selection`). Raises NoFaces, TooManyFaces, UnreadableImage."""
+        found = self.all_faces(owner, photo, is_gone)
+        places, missing = choose([face.box for face in found], selector, boxes)
+        more = self._at(owner, photo, missing, is_gone) if missing else []
+        return [found[place] for place in places] + more
+
+    def all_faces(self, owner: str, photo: bytes, is_gone: IsGone = lambda: False) -> list[Seen]:
+        """Every face of a photo."""
+        return _seen(self.ask("analyse", owner, {"model": None, "boxes": None}, photo, is_gone))
+
+    def _at(self, owner: str, photo: bytes, boxes: Sequence[Box], is_gone: IsGone) -> list[Seen]:
+        sides = [[box.top, box.right, box.bottom, box.left] for box in boxes]
+        return _seen(self.ask("analyse", owner, {"model": None, "boxes": sides}, photo, is_gone))
+
+    def search(
+        self,
+        owner: str,
+        probes: Sequence[Encoding],
+        gallery: str | None,
+        limit: float,
+        count: int,
+        is_gone: IsGone = lambda: False,
+    ) -> Found:
+        """The ``count`` nearest faces of a gallery (None: all) at most ``limit`` from each probe."""
+        if not probes:
+            return Found((), 0)
+        body = np.stack(probes).astype("<f4").tobytes()
+        parameters = {"model": None, "count": count, "limit": limit, "gallery": gallery}
+        document = self.ask("search", owner, parameters, body, is_gone)
+        rows = tuple(tuple(Near(hit["face_id"], hit["distance"]) for hit in row) for row in document["probes"])
+        return Found(rows, document["position"])
+
+    def enroll(
+        self, owner: str, photo: bytes, name: str, ticket: int, wish: Wish, is_gone: IsGone = lambda: False
+    ) -> Mapping[str, Any]:
+        """What a worker says of a posted photo: ``{"state", "faces"}`` (`worker.enroller`)."""
+        parameters = {"name": name, "ticket": ticket, "wish": wish.document()}
+        return self.ask("enroll", owner, parameters, photo, is_gone)
+
+    def ask(
+        self, verb: str, owner: str, parameters: Mapping[str, Any], body: bytes, is_gone: IsGone
+    ) -> Mapping[str, Any]:
+        """The document of a good reply. Raises the error that a bad one names."""
+        deadline = self._clock() + self._seconds
+        reply = self._requester.call(Request(verb, owner, deadline, parameters, body), is_gone)
+        if not reply.ok:
+            raise _error_in(reply)
+        return reply.document
+
+
+def _seen(document: Mapping[str, Any]) -> list[Seen]:
+    return [
+        Seen(Box(**face["box"]), float(face["confidence"]), np.array(face["encoding"], np.float32))
+        for face in document["faces"]
+    ]
+
+
+def _error_in(reply: Reply) -> FacerecError:
+    document = reply.document
+    code, reason = str(document.get("code")), str(document.get("reason", ""))
+    if code == TooManyFaces.code:
+        return TooManyFaces(reason, [Box(*sides) for sides in document.get("boxes", [])])
+    if code == BadParam.code:
+        return BadParam(str(document.get("param", "")), reason)
+    if code == Backpressure.code:
+        return Backpressure(reason, _RETRY_AFTER)
+    if code == ServiceUnavailable.code:
+        return ServiceUnavailable(reason)
+    error = error_for(code, reason)
+    return InternalError(reason) if error.code != code else error
