@@ -1,0 +1,62 @@
+"""Around every call: its time, one log record with the outcome, the metrics, the security headers."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from flask import Flask, Response, g, request
+
+from rest.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+SECURITY_HEADERS = {
+    # blob: is a picture that the page shows before it sends it.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def register_calls(app: Flask, metrics: Metrics) -> None:
+    """Measure and log every call of ``app``."""
+
+    @app.before_request
+    def start() -> None:
+        g.started = time.monotonic()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Cache-Control", "no-store")
+        seconds = time.monotonic() - g.started
+        rule = request.url_rule
+        metrics.count(_method(), rule.rule if rule else "none", response.status_code, seconds)
+        _log_call(response.status_code, seconds)
+        return response
+
+
+def _method() -> str:
+    """The method as a label: a caller may send any word."""
+    return request.method if request.method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} else "other"
+
+
+def _log_call(status: int, seconds: float) -> None:
+    """The path is quoted: it comes from outside and may hold what moves a terminal's cursor."""
+    outcome = g.get("outcome", "ok")
+    fields = {
+        "action": "request",
+        "method": request.method,
+        "path": request.path,
+        "status": status,
+        "outcome": outcome,
+        "owner": g.get("owner"),
+        "image_hash": g.get("image_hash"),
+        "seconds": round(seconds, 6),
+    }
+    log.info("%s %a -> %d %s in %.1f ms", request.method, request.path, status, outcome, seconds * 1000, extra=fields)

@@ -1,0 +1,192 @@
+"""gunicorn, run from here: threads that no slow client can hold, and errors in the shape of the contract."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.util import close_graceful, write
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from facerec.config import RestSettings
+from facerec.errors import BadParam
+from rest.context import EXTENSION
+from rest.errors import answer
+from rest.metrics import forget_process
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE = 75
+GRACE = 5.0
+"""Seconds beyond the longest answer that a stopping process waits for its requests."""
+LINGER = 5.0
+LINGER_BYTES = 64 * 1024 * 1024
+"""How long, and for how many bytes, a client that was answered early may go on sending."""
+MAX_REQUEST_LINE = 8190
+"""The longest that gunicorn allows: 1024 characters of a name take up to 12 bytes each when URL-encoded, most far fewer."""
+
+
+class PatientSocket(socket.socket):
+    """A client's connection that gives up on it when a request comes too slowly.
+
+    gunicorn sets no limit, so a handful of clients that send a byte now and then could hold every thread. Each request may
+    take FIRST seconds and one more for every RATE bytes that have come; then the connection looks closed to its reader.
+    """
+
+    FIRST = 20.0
+    RATE = 16 * 1024
+    _until = float("inf")
+
+    def expect_request(self) -> None:
+        """A request begins now."""
+        self._until = time.monotonic() + self.FIRST
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        if flags:
+            return super().recv(size, flags)
+        before = self.gettimeout()
+        left = self._until - time.monotonic()
+        if left <= 0:
+            return b""
+        self.settimeout(left if before is None else min(left, before))
+        try:
+            received = super().recv(size)
+        except TimeoutError:
+            if before is not None and before < left:
+                raise
+            return b""
+        finally:
+            self.settimeout(before)
+        self._until += len(received) / self.RATE
+        return received
+
+
+class FrontWorker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's threaded worker with patient sockets and errors in our shape."""
+
+    def handle(self, conn: TConn) -> Any:
+        if not isinstance(conn.sock, PatientSocket):
+            plain = conn.sock
+            conn.sock = PatientSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        conn.sock.expect_request()
+        kept = super().handle(conn)
+        if kept is False:
+            # Many clients read an early answer only after they have sent everything, and closing a connection with unread
+            # bytes resets it before they can. gunicorn would wait for them in the thread that accepts, and for 64 KiB only.
+            close_graceful(conn.sock, LINGER, LINGER_BYTES)
+        return kept
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Streams of events would keep a stopping process for as long as their clients listen."""
+        app = getattr(self, "wsgi", None)
+        if isinstance(app, Flask):
+            app.extensions[EXTENSION].hub.close()
+        super().handle_exit(sig, frame)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:  # noqa: ARG002 - gunicorn's
+        """Answer what never became a request, or what broke outside the app."""
+        if isinstance(exc, ParseException):
+            status, document = 400, {"code": "BAD_PARAM", "reason": _complaint(exc), "param": "request"}
+            log.info("a client sent no proper request: %s", exc, extra={"action": "bad_request"})
+        else:
+            status, document = 500, {"code": "INTERNAL", "reason": "an error of ours"}
+            log.error("a request failed outside the app", exc_info=exc)
+        body = json.dumps(document).encode()
+        head = (
+            f"HTTP/1.1 {status} {'Bad Request' if status == 400 else 'Internal Server Error'}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            write(client, head.encode() + body)
+        except OSError as error:
+            log.debug("the client did not wait for its error: %s", error)
+
+
+def _complaint(error: ParseException) -> str:
+    if isinstance(error, LimitRequestLine):
+        return f"the request line is longer than {MAX_REQUEST_LINE} bytes"
+    if isinstance(error, LimitRequestHeaders):
+        return "the headers are too many or too long"
+    return "this is no proper HTTP request"
+
+
+def _answer_broken_body(_: ParseException) -> Response:
+    return answer(BadParam("body", "the chunks of the body are broken"))
+
+
+class PlainLogger(Logger):  # type: ignore[misc]
+    """gunicorn's own records go where all others go. Calls are logged by `rest.calls`."""
+
+    def setup(self, cfg: Any) -> None:
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.INFO)
+        self.cfg = cfg
+
+
+Make = Callable[[], tuple[Flask, Callable[[], None]]]
+
+
+class FrontServer(BaseApplication):  # type: ignore[misc]
+    """Processes that each make the app for themselves: no connection is shared across a fork.
+
+    ``make`` gives the app of one process and what closes it; it is called after the fork. ``metrics_folder`` is removed at
+    the end.
+    """
+
+    def __init__(self, settings: RestSettings, make: Make, metrics_folder: Path | None = None) -> None:
+        self._settings = settings
+        self._make = make
+        self._metrics_folder = metrics_folder
+        self._close: Callable[[], None] | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options().items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        app, self._close = self._make()
+        app.register_error_handler(ParseException, _answer_broken_body)
+        return app
+
+    def _options(self) -> dict[str, Any]:
+        settings = self._settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        return {
+            "bind": f"{host}:{settings.port}",
+            "worker_class": FrontWorker,
+            "workers": settings.processes,
+            "threads": settings.threads + settings.event_streams,
+            "keepalive": KEEPALIVE,
+            "graceful_timeout": int(max(settings.interactive_timeout, settings.fetch_total_timeout) + GRACE),
+            "limit_request_line": MAX_REQUEST_LINE,
+            "forwarded_allow_ips": "",
+            "control_socket_disable": True,
+            "logger_class": PlainLogger,
+            "proc_name": "facerec-rest",
+            "worker_exit": self._on_worker_exit,
+            "child_exit": self._on_child_exit,
+            "on_exit": self._on_exit,
+        }
+
+    def _on_worker_exit(self, _server: Any, _worker: Any) -> None:
+        if self._close is not None:
+            self._close()
+
+    def _on_child_exit(self, _server: Any, worker: Any) -> None:
+        if self._metrics_folder is not None:
+            forget_process(worker.pid, self._metrics_folder)
+
+    def _on_exit(self, _server: Any) -> None:
+        if self._metrics_folder is not None:
+            shutil.rmtree(self._metrics_folder, ignore_errors=True)

@@ -1,0 +1,136 @@
+/** How work goes: the queue, the workers, every part's state, what was given up. */
+
+import { get, post } from "../api.js";
+import { fill, h, icon, stamp } from "../dom.js";
+import { ask, attempt, toast } from "../notices.js";
+import { freshStatus, keptWords } from "../status.js";
+import { bytes, count, number, reason, time } from "../words.js";
+
+const EVERY_MS = 2000;
+const WINDOW = 6;
+const PARTS = { broker: "Queue (RabbitMQ)", redis: "Database (Redis)", workers: "Workers", image_store: "Picture store" };
+
+export function jobsView(main) {
+  const { content, parts } = stamp("view-jobs");
+  main.append(content);
+  const jobs = new Jobs(parts);
+  jobs.refresh();
+  const timer = setInterval(() => jobs.refresh(), EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+class Jobs {
+  #done = [];
+  #dead = null;
+  #busy = false;
+
+  constructor(parts) {
+    this.parts = parts;
+  }
+
+  async refresh() {
+    if (this.#busy) return;
+    this.#busy = true;
+    await attempt(async () => {
+      const status = await freshStatus();
+      this.#draw(status);
+      if (status.dead !== this.#dead) await this.#drawDead(status.dead);
+    });
+    this.#busy = false;
+  }
+
+  #draw(status) {
+    const { images } = status;
+    fill(
+      this.parts.figures,
+      figure("waiting in the queue", status.waiting),
+      figure("being looked at", images?.processing),
+      figure("done", images?.done),
+      figure("failed", images?.failed, images?.failed > 0 ? "bad" : ""),
+    );
+    this.parts.pace.textContent = this.#pace(images?.done);
+    fill(this.parts.parts, ...Object.entries(status.parts).map(([name, part]) => partRow(name, part)));
+    fill(this.parts.workers, workersTable(status.workers));
+    this.parts.kept.textContent = keptWords(status);
+  }
+
+  /** Pictures done a second, over the last few looks. */
+  #pace(done) {
+    if (done === undefined) return "";
+    this.#done = [...this.#done, { done, at: Date.now() }].slice(-WINDOW);
+    const first = this.#done[0];
+    const last = this.#done[this.#done.length - 1];
+    if (last.done <= first.done) return "";
+    return `${((1000 * (last.done - first.done)) / (last.at - first.at)).toFixed(1)} pictures a second`;
+  }
+
+  async #drawDead(size) {
+    const { results } = size === null ? { results: [] } : await get("/dead");
+    this.#dead = size;
+    const all = { all: true };
+    fill(
+      this.parts.deadActions,
+      results.length > 1 && h("button", { type: "button", class: "secondary small", onclick: () => this.#redrive(all) }, icon("again"), "Try all again"),
+      results.length > 1 && h("button", { type: "button", class: "quiet danger small", onclick: () => this.#drop(all, results.length) }, icon("trash"), "Throw all away…"),
+    );
+    fill(this.parts.dead, results.length ? h("ol", { class: "dead" }, ...results.map((letter) => this.#letter(letter))) : h("p", {}, size === null ? "Unknown, because the queue does not answer." : "Nothing was given up."));
+  }
+
+  #letter(letter) {
+    const which = { hashes: [letter.hash] };
+    const name = letter.name || "a message that is no job";
+    return h(
+      "li",
+      { class: "letter" },
+      h(
+        "div",
+        {},
+        letter.hash ? h("a", { class: "name", href: `#/image/${letter.hash}` }, name) : h("span", { class: "name" }, name),
+        h("p", { class: "state" }, reason(letter.code, letter.reason)),
+        h("p", { class: "muted" }, `${count(letter.attempts, "try", "tries")}, ${bytes(letter.bytes)}, ${time(letter.buried_at)}`),
+      ),
+      h(
+        "div",
+        { class: "row" },
+        letter.hash && h("button", { type: "button", class: "secondary small", "aria-label": `Try ${name} again`, onclick: () => this.#redrive(which) }, icon("again"), "Again"),
+        h("button", { type: "button", class: "quiet danger small", "aria-label": `Throw ${name} away`, onclick: () => this.#drop(which, 1) }, icon("trash")),
+      ),
+    );
+  }
+
+  #redrive(which) {
+    return attempt(async () => {
+      const { count: size } = await post("/dead/redrive", which);
+      toast(`${count(size, "job")} queued again.`);
+      await this.refresh();
+    });
+  }
+
+  async #drop(which, size) {
+    const text = h("p", {}, "The bytes in the queue are thrown away. The pictures stay marked as failed; sending them again is the only way back.");
+    if (!(await ask(`Throw ${count(size, "job")} away?`, text, "Throw away"))) return;
+    await attempt(async () => {
+      await post("/dead/drop", which);
+      await this.refresh();
+    });
+  }
+}
+
+function figure(words, value, kind = "") {
+  return h("li", { class: `figure ${kind}` }, h("b", { class: "numbers" }, number(value)), h("span", {}, words));
+}
+
+function partRow(name, part) {
+  const words = part.ok ? "answers" : part.reason;
+  return h("li", { class: part.ok ? "ok" : "bad" }, icon(part.ok ? "check" : "alert"), h("span", {}, h("b", {}, PARTS[name] ?? name), h("span", { class: "muted" }, ` ${words}`)));
+}
+
+function workersTable(workers) {
+  if (workers === null) return h("p", { class: "muted" }, "Unknown, because Redis does not answer.");
+  if (!workers.length) return h("p", { class: "muted" }, "None. Pictures wait in the queue until one starts.");
+  const rows = workers.map((worker) =>
+    h("tr", {}, h("th", { scope: "row" }, worker.name), ...[worker.device, worker.model, number(worker.processes), number(worker.faces), number(worker.jobs)].map((cell) => h("td", {}, cell ?? ""))),
+  );
+  const heads = ["Name", "Device", "Model", "Processes", "Faces known", "Jobs"].map((head) => h("th", { scope: "col" }, head));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of the workers" }, h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows)));
+}
