@@ -1,0 +1,171 @@
+"""The thread that owns the index: commits finished pictures by the rule, then acknowledges; answers searches."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from facerec.errors import FacerecError, InternalError
+from facerec.faces import Analysis
+from facerec.index import FaceIndex
+from facerec.ports import Consumer, Scanned
+from facerec.rule import ScanRule, to_scanned
+from worker.flights import Flight, Flights
+from worker.guard import guarded_thread
+from worker.patience import Patience, Stopping
+from worker.pool import Result
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Finished:
+    flight: Flight
+    result: Result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question:
+    ask: Callable[[FaceIndex], None]
+
+
+class Committer:
+    """One thread; everything that touches the index goes through it, so the index needs no lock."""
+
+    def __init__(
+        self,
+        *,
+        rule: ScanRule,
+        consumer: Consumer,
+        flights: Flights,
+        patience: Patience,
+        batch: int,
+        again: Callable[[Sequence[Flight]], None],
+        failed: Callable[[Flight, FacerecError], None],
+        crashed: Callable[[], None],
+    ) -> None:
+        self._rule = rule
+        self._consumer = consumer
+        self._flights = flights
+        self._patience = patience
+        self._batch = batch
+        self._again = again
+        self._failed = failed
+        self._inbox: queue.SimpleQueue[_Finished | _Question | None] = queue.SimpleQueue()
+        self._thread = guarded_thread(self._run, "committer", crashed)
+
+    @property
+    def position(self) -> int:
+        return self._rule.index.position
+
+    @property
+    def known_faces(self) -> int:
+        return len(self._rule.index)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def finished(self, flight: Flight, result: Result) -> None:
+        """A picture's analysis, or the error that it ended with. Called by the pool's threads."""
+        self._inbox.put(_Finished(flight, result))
+
+    def ask(self, question: Callable[[FaceIndex], None]) -> None:
+        """Have ``question`` called with the index as it is after everything written until now."""
+        self._inbox.put(_Question(question))
+
+    def close(self) -> None:
+        self._inbox.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._inbox.get()) is not None:
+            items = [first]
+            while len(items) < self._batch and not self._inbox.empty():
+                following = self._inbox.get()
+                if following is None:
+                    return
+                items.append(following)
+            try:
+                self._serve(items)
+            except Stopping:
+                return
+
+    def _serve(self, items: Sequence[_Finished | _Question]) -> None:
+        pictures = [item for item in items if isinstance(item, _Finished)]
+        for item in pictures:
+            if isinstance(item.result, FacerecError):
+                self._failed(item.flight, item.result)
+        self._commit([(item.flight, item.result) for item in pictures if isinstance(item.result, Analysis)])
+        questions = [item for item in items if isinstance(item, _Question)]
+        if questions:
+            self._patience.insist(self._catch_up)
+        for question in questions:
+            question.ask(self._rule.index)
+
+    def _catch_up(self) -> None:
+        if not self._rule.catch_up():
+            self._rule.load()
+
+    def _commit(self, pictures: Sequence[tuple[Flight, Analysis]]) -> None:
+        if not pictures:
+            return
+        batch = {
+            (flight.job.owner, flight.job.hash): (flight, _scanned(flight, analysis)) for flight, analysis in pictures
+        }
+        try:
+            outcome = self._patience.insist(lambda: self._rule.finish([scanned for _, scanned in batch.values()]))
+        except InternalError as error:
+            self._start_afresh(error, pictures)
+            return
+        for scanned in outcome.written:
+            flight, _ = batch[scanned.owner, scanned.hash]
+            flight.lap("commit")
+            if flight.waiting:
+                flight.waiting.written(flight)
+            self._consumer.ack(self._flights.land(flight, "done"))
+            _log_done(flight, len(scanned.records), len(scanned.links))
+        if outcome.obsolete:
+            self._end_or_again([batch[image][0] for image in outcome.obsolete])
+
+    def _end_or_again(self, obsolete: Sequence[Flight]) -> None:
+        """These were finished by others or erased: say so to a person who waits; of the rest the store knows what to do."""
+        for flight in obsolete:
+            if flight.waiting:
+                flight.waiting.obsolete()
+                self._consumer.ack(self._flights.land(flight, "done"))
+        self._again([flight for flight in obsolete if not flight.waiting])
+
+    def _start_afresh(self, error: InternalError, pictures: Sequence[tuple[Flight, Analysis]]) -> None:
+        """The store refused a batch, or the index disagrees with it: believe the store, and find which picture is to blame."""
+        log.error("a commit was refused: %s", error.reason, extra={"action": "reload"})
+        self._patience.insist(self._rule.load)
+        if len(pictures) == 1:
+            self._failed(pictures[0][0], error)
+            return
+        for picture in pictures:
+            self._commit([picture])
+
+
+def _scanned(flight: Flight, analysis: Analysis) -> Scanned:
+    return to_scanned(flight.job, flight.image_ticket, analysis, flight.enrolment)
+
+
+def _log_done(flight: Flight, faces: int, links: int) -> None:
+    job = flight.job
+    log.info(
+        "%s is in the databases: %d faces, %d matching images",
+        job.hash,
+        faces,
+        links,
+        extra={
+            "action": "job_done",
+            "image_hash": job.hash,
+            "owner": job.owner,
+            "attempt": job.attempt,
+            "faces": faces,
+            "links": links,
+            "seconds": round(flight.seconds, 3),
+        },
+    )

@@ -1,0 +1,165 @@
+"""Photos that somebody posts and waits for: looked at at once, chosen from, and written by the rule like every scanned image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from facerec.enrolment import Enrolment, Wish
+from facerec.errors import Conflict, FacerecError, MalformedJob
+from facerec.faces import Analysis, Box
+from facerec.identity import face_id, image_hash
+from facerec.jobs import JOB_VERSION, Reply, Request, ScanJob
+from facerec.ports import Commits, Consumer, Delivery
+from facerec.selection import choose, joined
+from facerec.wire import Task
+from worker.flights import Flight, Flights
+from worker.patience import Patience, Stopping
+from worker.pool import EnginePool, Result
+from worker.replies import error_document
+
+
+class Keeping(Protocol):
+    @property
+    def keeps(self) -> bool: ...
+
+    def finished(self, flight: Flight, result: Result) -> None: ...
+
+
+class Enroller:
+    """Answers ``enroll``: ``{"state", "faces"}``. ``state`` is ``written`` with the ids of the chosen faces; or ``done``: the
+    image was known; or ``claimed``: somebody else has it in hand. Nothing is stored of a photo that is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        consumer: Consumer,
+        pool: EnginePool,
+        commits: Commits,
+        flights: Flights,
+        patience: Patience,
+        keeper: Keeping,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._consumer = consumer
+        self._pool = pool
+        self._commits = commits
+        self._flights = flights
+        self._patience = patience
+        self._keeper = keeper
+        self._clock = clock
+
+    def enroll(self, delivery: Delivery, request: Request) -> None:
+        """Start; returns at once. Raises MalformedJob."""
+        wish, job = wish_and_job(request)
+        flight = self._flights.board(job, delivery)
+        if flight is None:
+            return
+        enrolling = _Enrolling(self._consumer, delivery)
+        flight.waiting = enrolling
+
+        def is_wanted() -> bool:
+            if self._clock() < request.deadline and self._consumer.is_awaited(delivery):
+                return True
+            self._land(flight, "unwanted")
+            return False
+
+        def submit(task: Task, then: Callable[[Analysis], None]) -> None:
+            self._pool.submit(
+                task,
+                lambda result: self._step(flight, result, then),
+                urgent=True,
+                is_wanted=is_wanted,
+                dropped=lambda: self._let_go(flight),
+            )
+
+        def chosen(analysis: Analysis) -> None:
+            boxes = [Box(*sides) for sides in wish.boxes]
+            places, missing = choose([face.box for face in analysis.faces], wish.selector, boxes)
+            if not missing:
+                self._begin(flight, analysis, wish, places)
+                return
+            start = len(analysis.faces)
+            more = list(range(start, start + len(missing)))
+            submit(
+                Task(job.body, boxes=tuple(missing), pictures=self._keeper.keeps),
+                lambda found: self._begin(flight, joined(analysis, found), wish, [*places, *more]),
+            )
+
+        submit(Task(job.body, pictures=self._keeper.keeps), chosen)
+
+    def _step(self, flight: Flight, result: Result, then: Callable[[Analysis], None]) -> None:
+        try:
+            if isinstance(result, FacerecError):
+                raise result
+            then(result)
+        except Stopping:
+            self._let_go(flight)
+        except FacerecError as error:
+            self._refuse(flight, error)
+
+    def _begin(self, flight: Flight, analysis: Analysis, wish: Wish, places: list[int]) -> None:
+        start = self._patience.insist(lambda: self._commits.begin([flight.job]))[0]
+        if start.verdict == "erased":
+            self._refuse(flight, Conflict("the image was erased while it was posted"))
+        elif start.verdict != "go":
+            self._answer(flight, {"state": start.verdict, "faces": []})
+        else:
+            flight.image_ticket = start.image_ticket
+            faces = tuple(face_id(start.image_ticket, place) for place in places)
+            flight.enrolment = Enrolment(wish, faces)
+            self._keeper.finished(flight, analysis)
+
+    def _answer(self, flight: Flight, document: dict[str, Any]) -> None:
+        self._consumer.reply(flight.deliveries[0], Reply(True, document))
+        self._land(flight, "duplicate")
+
+    def _refuse(self, flight: Flight, error: FacerecError) -> None:
+        self._consumer.reply(flight.deliveries[0], Reply(False, error_document(error)))
+        self._land(flight, "refused")
+
+    def _land(self, flight: Flight, outcome: str) -> None:
+        self._consumer.ack(self._flights.land(flight, outcome))
+
+    def _let_go(self, flight: Flight) -> None:
+        """Not acknowledged, so the broker gives it to another worker."""
+        self._flights.land(flight, "returned")
+
+
+class _Enrolling:
+    """Who waits for a flight: `worker.flights.Waiting`."""
+
+    def __init__(self, consumer: Consumer, delivery: Delivery) -> None:
+        self._consumer = consumer
+        self._delivery = delivery
+
+    def written(self, flight: Flight) -> None:
+        faces = list(flight.enrolment.faces) if flight.enrolment else []
+        self._consumer.reply(self._delivery, Reply(True, {"state": "written", "faces": faces}))
+
+    def obsolete(self) -> None:
+        self._consumer.reply(self._delivery, Reply(True, {"state": "done", "faces": []}))
+
+    def failed(self, error: FacerecError) -> None:
+        self._consumer.reply(self._delivery, Reply(False, error_document(error)))
+
+
+def wish_and_job(request: Request) -> tuple[Wish, ScanJob]:
+    """What a request says of its photo. Raises MalformedJob."""
+    parameters = request.parameters
+    try:
+        wish = Wish.of(parameters["wish"])
+        headers = {
+            "facerec-version": JOB_VERSION,
+            "owner": request.owner,
+            "hash": image_hash(request.body),
+            "name": parameters["name"],
+            "ticket": parameters["ticket"],
+            "queued-at": f"{wish.now:.6f}",
+            "attempt": 1,
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise MalformedJob(f"no enrolment: {error}") from error
+    return wish, ScanJob.from_message(headers, request.body)

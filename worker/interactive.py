@@ -1,0 +1,215 @@
+"""Requests for which a person waits: analyse a picture, search the known faces, enroll a photo."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from facerec.config import parse_model
+from facerec.errors import BadParam, FacerecError, MalformedJob
+from facerec.faces import ENCODING_LENGTH, Analysis, Box, Face, Model
+from facerec.identity import FACES_PER_IMAGE
+from facerec.index import Among, Encodings, FaceIndex, Pairs
+from facerec.jobs import Reply, Request
+from facerec.ports import Consumer, Delivery
+from facerec.wire import Task
+from worker.committer import Committer
+from worker.enroller import Enroller
+from worker.members import Members
+from worker.pool import EnginePool, Result
+from worker.replies import error_document
+
+MAX_COUNT = 10_000
+MAX_MATCHES = 50_000
+
+
+class Interactive:
+    """Answers requests. One whose deadline has passed, or whose sender is gone, is dropped without work."""
+
+    def __init__(
+        self,
+        *,
+        consumer: Consumer,
+        pool: EnginePool,
+        committer: Committer,
+        model: Model,
+        tolerance: float,
+        members: Members,
+        enroller: Enroller,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._consumer = consumer
+        self._pool = pool
+        self._committer = committer
+        self._model = model
+        self._tolerance = tolerance
+        self._members = members
+        self._enroller = enroller
+        self._clock = clock
+
+    def handle(self, delivery: Delivery) -> None:
+        """Start on a request; returns at once. A request is acknowledged when it is answered or dropped."""
+        try:
+            request = Request.from_message(delivery.headers, delivery.body)
+            if request.verb == "analyse":
+                self._analyse(delivery, request)
+            elif request.verb == "search":
+                self._search(delivery, request)
+            elif request.verb == "matches":
+                self._matches(delivery, request)
+            elif request.verb == "enroll":
+                self._enroller.enroll(delivery, request)
+            else:
+                raise MalformedJob(f"unknown verb {request.verb[:50]!r}")
+        except FacerecError as error:
+            self._answer(delivery, Reply(False, error_document(error)))
+
+    def _analyse(self, delivery: Delivery, request: Request) -> None:
+        task = Task(request.body, model_of(request.parameters), boxes_of(request.parameters))
+        self._pool.submit(
+            task,
+            lambda result: self._answer(delivery, analysis_reply(result)),
+            urgent=True,
+            is_wanted=lambda: self._is_wanted(delivery, request),
+        )
+
+    def _search(self, delivery: Delivery, request: Request) -> None:
+        probes = probes_of(request.body)
+        model = model_of(request.parameters) or self._model
+        count = number_of(request.parameters, "count", 1, MAX_COUNT)
+        limit = number_of(request.parameters, "limit", 0, 4)
+        allowed = self._among(request)
+
+        def ask(index: FaceIndex) -> None:
+            if not self._is_wanted(delivery, request):
+                return
+            found = [index.nearest(request.owner, model, probe, int(count), limit, allowed) for probe in probes]
+            rows = [[{"face_id": hit.face_id, "distance": hit.distance} for hit in hits] for hits in found]
+            self._answer(delivery, Reply(True, {"probes": rows, "known_faces": len(index), "position": index.position}))
+
+        self._committer.ask(ask)
+
+    def _matches(self, delivery: Delivery, request: Request) -> None:
+        probes = probes_of(request.body)
+        model = model_of(request.parameters) or self._model
+
+        def ask(index: FaceIndex) -> None:
+            if self._is_wanted(delivery, request):
+                pairs = index.matches(request.owner, model, probes, self._tolerance)
+                self._answer(delivery, Reply(True, matches_document(pairs, request.parameters)))
+
+        self._committer.ask(ask)
+
+    def _among(self, request: Request) -> Among | None:
+        """``among`` are face ids, ``gallery`` is the name of a gallery; both may be missing. Raises StoreUnavailable."""
+        among, gallery = request.parameters.get("among"), request.parameters.get("gallery")
+        if among is not None:
+            return Among(np.unique(np.array(among, np.int64)), inside=True)
+        return None if gallery is None else self._members.among(request.owner, str(gallery))
+
+    def _is_wanted(self, delivery: Delivery, request: Request) -> bool:
+        if self._clock() < request.deadline and self._consumer.is_awaited(delivery):
+            return True
+        self._consumer.ack([delivery])
+        return False
+
+    def _answer(self, delivery: Delivery, reply: Reply) -> None:
+        self._consumer.reply(delivery, reply)
+        self._consumer.ack([delivery])
+
+
+def analysis_reply(result: Result) -> Reply:
+    """An analysis, or the error in its place, as a reply."""
+    if isinstance(result, FacerecError):
+        return Reply(False, error_document(result))
+    return Reply(True, analysis_document(result))
+
+
+def analysis_document(analysis: Analysis) -> dict[str, Any]:
+    """``{"width", "height", "model", "faces": [{"box", "landmarks", "confidence", "marks", "encoding"}]}``."""
+    return {
+        "width": analysis.width,
+        "height": analysis.height,
+        "model": analysis.model.value,
+        "faces": [face_document(face) for face in analysis.faces],
+    }
+
+
+def face_document(face: Face) -> dict[str, Any]:
+    box = face.box
+    return {
+        "box": {"top": box.top, "right": box.right, "bottom": box.bottom, "left": box.left},
+        "landmarks": [{"x": point.x, "y": point.y} for point in face.landmarks],
+        "confidence": float(face.confidence),
+        "marks": sorted(mark.name.lower() for mark in face.marks),
+        "encoding": [float(number) for number in face.encoding],
+    }
+
+
+def matches_document(pairs: Pairs, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"total", "is_last", "matches": [[distance, probe, face id], ...]}``: some images that match, one pair for each.
+
+    ``but`` is the ticket of an image to leave out. ``order`` is ``distance`` or ``ticket``; the page holds ``count`` images
+    and begins behind the image ``after``, which is a distance and a ticket.
+    """
+    tickets = pairs.face_ids // FACES_PER_IMAGE
+    wanted = tickets != int(number_of(parameters, "but", 0, 1 << 51))
+    count = int(number_of(parameters, "count", 1, MAX_MATCHES))
+    distance, ticket = after_of(parameters)
+    if parameters.get("order") == "ticket":
+        behind, order = tickets > ticket, np.argsort(tickets)
+    else:
+        at = pairs.distances == distance
+        behind, order = (pairs.distances > distance) | (at & (tickets > ticket)), np.arange(len(tickets))
+    chosen = order[(wanted & behind)[order]]
+    page = chosen[:count]
+    rows = zip(pairs.distances[page].tolist(), pairs.rows[page].tolist(), pairs.face_ids[page].tolist(), strict=True)
+    return {"total": int(wanted.sum()), "is_last": len(chosen) <= count, "matches": [list(row) for row in rows]}
+
+
+def after_of(parameters: Mapping[str, Any]) -> tuple[float, int]:
+    """Raises BadParam."""
+    match parameters.get("after"):
+        case [float() | int() as distance, int() as ticket]:
+            return float(distance), ticket
+    raise BadParam("after", "must be a distance and a ticket")
+
+
+def model_of(parameters: Mapping[str, Any]) -> Model | None:
+    """Raises BadParam."""
+    wanted = parameters.get("model")
+    if wanted is None:
+        return None
+    try:
+        return parse_model(str(wanted))
+    except ValueError as error:
+        raise BadParam("model", str(error), wanted) from error
+
+
+def boxes_of(parameters: Mapping[str, Any]) -> tuple[Box, ...] | None:
+    """Raises BadParam."""
+    boxes = parameters.get("boxes")
+    if boxes is None:
+        return None
+    try:
+        return tuple(Box(*(int(side) for side in box)) for box in boxes)
+    except (TypeError, ValueError) as error:
+        raise BadParam("boxes", "must be lists of top, right, bottom, left") from error
+
+
+def number_of(parameters: Mapping[str, Any], name: str, low: float, high: float) -> float:
+    """Raises BadParam."""
+    value = parameters.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise BadParam(name, f"must be a number from {low:g} to {high:g}", value)
+    return value
+
+
+def probes_of(body: bytes) -> Encodings:
+    """Encodings as rows of shape (n, 128). Raises MalformedJob."""
+    if not body or len(body) % (4 * ENCODING_LENGTH):
+        raise MalformedJob("the body holds no encodings")
+    return np.frombuffer(body, dtype="<f4").reshape(-1, ENCODING_LENGTH)

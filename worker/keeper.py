@@ -1,0 +1,136 @@
+"""Keeps the pictures: puts them into the image store between the engine and the commit, and tidies up there.
+
+They are stored before the commit, so an image that is done has its pictures; a job that is done twice stores the same under
+the same names. An image that was erased while a job had it may leave pictures behind: the job that finds this out removes
+them, and the rest is found among the errands.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from facerec.errors import FacerecError, ServiceUnavailable
+from facerec.faces import Analysis
+from facerec.ports import Errands, ImageStore, Place
+from facerec.services.pictures import pictures_of
+from worker.flights import Flight
+from worker.guard import guarded_thread
+from worker.pool import Result
+
+log = logging.getLogger(__name__)
+THREADS = 4
+"""A store behind a network answers slowly; this many pictures wait for it at once."""
+ERASURES_EVERY = 60.0
+EXPIRY_EVERY = 3600.0
+_AT_ONCE = 100
+_LEAVE_AFTER = 2.0
+"""Seconds that a stopping worker waits for a store that hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Where pictures are kept, whose turn it is to tidy up, and for how many seconds pictures stay (0: for ever)."""
+
+    store: ImageStore
+    errands: Errands
+    retention: float = 0.0
+
+
+class Keeper:
+    """Threads of its own; with a store that keeps nothing it only passes on."""
+
+    def __init__(
+        self,
+        *,
+        keeping: Keeping,
+        finished: Callable[[Flight, Result], None],
+        failed: Callable[[Flight, FacerecError], None],
+        crashed: Callable[[], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = keeping.store
+        self._errands = keeping.errands
+        self._retention = keeping.retention
+        self._finished = finished
+        self._failed = failed
+        self._clock = clock
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._threads = [guarded_thread(self._run, f"keeper-{number}", crashed) for number in range(THREADS)]
+        self._threads.append(guarded_thread(self._tidy, "tidier", crashed))
+
+    @property
+    def keeps(self) -> bool:
+        """Whether pictures are kept at all."""
+        return self._store.kind != "none"
+
+    def start(self) -> None:
+        if self.keeps:
+            for thread in self._threads:
+                thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            self._inbox.put(None)
+            if thread.is_alive():
+                thread.join(_LEAVE_AFTER)
+
+    def finished(self, flight: Flight, result: Result) -> None:
+        """A picture's analysis, or the error that it ended with; passed on when the pictures are stored."""
+        if isinstance(result, Analysis) and self.keeps:
+            self._inbox.put(lambda: self._keep(flight, result))
+        else:
+            self._finished(flight, result)
+
+    def erased(self, flight: Flight, done: Callable[[], None]) -> None:
+        """The job's image was erased: remove what this job may have stored, then call ``done``."""
+        if self.keeps:
+            self._inbox.put(lambda: self._remove(flight, done))
+        else:
+            done()
+
+    def tidy(self) -> None:
+        """Do the errands that are due. Raises StoreUnavailable, ImageStoreUnavailable."""
+        if self._errands.turn("erasures", ERASURES_EVERY):
+            for place in self._errands.erasures(_AT_ONCE):
+                self._store.erase(place.owner, place.hash, place.ticket)
+                self._errands.settle(place)
+        if self._retention and self._errands.turn("retention", EXPIRY_EVERY):
+            removed = self._store.expire(self._clock() - self._retention)
+            log.info("%d pictures were kept long enough and removed", removed, extra={"action": "pictures_expired"})
+
+    def _run(self) -> None:
+        while (step := self._inbox.get()) is not None:
+            step()
+
+    def _keep(self, flight: Flight, analysis: Analysis) -> None:
+        job = flight.job
+        try:
+            self._store.put(Place(job.owner, job.hash, flight.image_ticket), pictures_of(job.body, analysis))
+        except ServiceUnavailable as error:
+            self._failed(flight, error)
+            return
+        log.debug("kept the pictures of %s", job.hash, extra={"action": "pictures_kept", "image_hash": job.hash})
+        self._finished(flight, analysis)
+
+    def _remove(self, flight: Flight, done: Callable[[], None]) -> None:
+        try:
+            # The mark of erasure is not older than this job, so nothing that was sent afterwards is touched.
+            self._store.erase(flight.job.owner, flight.job.hash, flight.job.ticket)
+        except ServiceUnavailable as error:
+            self._failed(flight, error)
+            return
+        done()
+
+    def _tidy(self) -> None:
+        while not self._stop.wait(min(ERASURES_EVERY, EXPIRY_EVERY) / 4):
+            try:
+                self.tidy()
+            except ServiceUnavailable as error:
+                log.info("tidying up later: %s", error.reason, extra={"action": "waiting"})

@@ -1,0 +1,55 @@
+"""Looks for jobs that the broker lost: a queue deleted by hand, a broker restored from an old backup.
+
+Such an image would wait for ever. It ends as ``failed`` with JOB_LOST instead, so that whoever sent it sees that it must be
+sent again. A job counts as lost when nobody works on it, no job waits in the queue, and it was announced a good while ago.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from facerec.errors import ServiceUnavailable
+from facerec.ports import Commits, JobPublisher
+from worker.guard import guarded_thread
+
+log = logging.getLogger(__name__)
+
+
+class Lookout:
+    """One thread that looks four times in ``seconds``, after which a job without a message counts as lost."""
+
+    def __init__(
+        self, *, commits: Commits, publisher: JobPublisher, seconds: float, crashed: Callable[[], None]
+    ) -> None:
+        self._commits = commits
+        self._publisher = publisher
+        self._seconds = seconds
+        self._stop = threading.Event()
+        self._thread = guarded_thread(self._run, "lookout", crashed)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds / 4):
+            try:
+                self.look()
+            except ServiceUnavailable as error:
+                log.debug("cannot look for lost jobs: %s", error.reason, extra={"action": "lookout"})
+
+    def look(self) -> None:
+        """Raises ServiceUnavailable."""
+        if self._publisher.depth():
+            return
+        for owner, image_hash in self._commits.lost(self._seconds):
+            log.error(
+                "the broker lost the job of %s",
+                image_hash,
+                extra={"action": "job_lost", "owner": owner, "image_hash": image_hash},
+            )

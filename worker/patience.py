@@ -1,0 +1,47 @@
+"""Waiting for a part of the system that is away, until it answers or this worker stops."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from facerec.errors import FacerecError, ServiceUnavailable
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+LONGEST = 2.0
+
+
+class Stopping(FacerecError):
+    """This worker stops; what it holds goes back to the broker."""
+
+    code = "STOPPING"
+
+
+class Patience:
+    """Calls again while a service is away. `give_up` ends all waiting."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+
+    @property
+    def ended(self) -> bool:
+        return self._stop.is_set()
+
+    def give_up(self) -> None:
+        self._stop.set()
+
+    def insist(self, call: Callable[[], T]) -> T:
+        """What ``call`` returns once it no longer raises ServiceUnavailable. Raises Stopping after `give_up`."""
+        pause = 0.05
+        while True:
+            try:
+                return call()
+            except ServiceUnavailable as error:
+                if pause == 0.05:
+                    log.warning("waiting: %s", error.reason, extra={"action": "waiting"})
+            if self._stop.wait(pause):
+                raise Stopping("this worker stops")
+            pause = min(LONGEST, pause * 2)
