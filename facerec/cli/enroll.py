@@ -1,0 +1,176 @@
+"""`facerec enroll`: many photos with their metas into galleries; prepared as a list, which is run, and run again after a break."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facerec.cli.commands import Call, command
+from facerec.cli.errors import UsageError
+from facerec.cli.scanning.sources import find_items
+
+if TYPE_CHECKING:
+    from facerec.client import Client
+
+PATIENCE = 600.0
+Job = Annotated[Path, typer.Argument(metavar="JOB", help="The list: one photo with its meta a line, JSON.")]
+Sources = Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos, folders of photos.")]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Folders inside folders, too.")]
+Meta = Annotated[str | None, typer.Option("--meta", help="The same meta for all.")]
+MetaCsv = Annotated[Path | None, typer.Option("--meta-csv", metavar="FILE", help="Lines of file name, meta.")]
+MetaFile = Annotated[bool, typer.Option("--meta-file", help="The text file beside each photo: ann.jpg has ann.txt.")]
+MetaName = Annotated[bool, typer.Option("--meta-name", help="The name of the file without its ending.")]
+Galleries = Annotated[list[str] | None, typer.Option("--gallery", help="Into this gallery as well; may be repeated.")]
+Selector = Annotated[str, typer.Option("--faces", help="Which faces of a photo: biggest, all or reject.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="How many are sent at a time.")]
+Failed = Annotated[bool, typer.Option("--failed", help="Send again what failed, and only that.")]
+
+
+def register(app: typer.Typer) -> None:
+    enroll = typer.Typer(no_args_is_help=True, help="Enroll many photos in the FindFace galleries.")
+    command(enroll, "prepare", service=False, examples="facerec enroll prepare staff.jsonl --meta-name photos")(prepare)
+    command(enroll, "print", service=False)(print_)
+    command(enroll, "run", examples="facerec enroll run staff.jsonl --gallery staff")(run)
+    app.add_typer(enroll, name="enroll")
+
+
+def prepare(
+    call: Call,
+    job: Job,
+    sources: Sources,
+    recursive: Recursive = False,
+    meta: Meta = None,
+    meta_csv: MetaCsv = None,
+    meta_file: MetaFile = False,
+    meta_name: MetaName = False,
+) -> int:
+    """Write the list of photos and metas."""
+    if sum((meta is not None, meta_csv is not None, meta_file, meta_name)) > 1:
+        raise UsageError("one of --meta, --meta-csv, --meta-file, --meta-name")
+    meta_of = _metas(meta, meta_csv, by_file=meta_file, by_name=meta_name)
+    paths = [item.path for item in find_items(sources, Path.cwd(), recursive=recursive).items if item.path]
+    lines = [json.dumps({"file": str(path.absolute()), "meta": meta_of(path)}, ensure_ascii=False) for path in paths]
+    job.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    call.out.document({"photos": len(lines), "job": str(job)})
+    call.out.say(f"{len(lines)} photos in {job}")
+    return 0
+
+
+def _metas(meta: str | None, table: Path | None, *, by_file: bool, by_name: bool) -> Callable[[Path], str]:
+    if table is not None:
+        with table.open(encoding="utf-8", newline="") as lines:
+            known = {row[0]: row[1] for row in csv.reader(lines) if len(row) > 1}
+        return lambda path: known.get(path.name, "")
+    if by_file:
+        return lambda path: _companion(path.with_suffix(".txt"))
+    if by_name:
+        return lambda path: path.stem
+    return lambda _path: meta or ""
+
+
+def _companion(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+
+
+def print_(call: Call, job: Job) -> int:
+    """Show the list and what became of each photo."""
+    results = _results(job)
+    for item in _lines(job):
+        result = results.get(item["file"], {"state": "waiting"})
+        call.out.line(item | result)
+        call.out.say(f"{result['state']:8} {item['file']}  {item['meta']}  {result.get('reason', '')}")
+    return 0
+
+
+def run(
+    call: Call,
+    job: Job,
+    gallery: Galleries = None,
+    faces: Selector = "biggest",
+    jobs: Jobs = 10,
+    failed: Failed = False,
+) -> int:
+    """Send the photos that were not sent yet; what became of each is noted beside the list, so a break costs nothing."""
+    results = _results(job)
+    wanted = [item for item in _lines(job) if _is_due(results.get(item["file"]), failed=failed)]
+    fixed = {"galleries": gallery or [], "mf_selector": faces}
+    with (
+        call.client(patience=PATIENCE, connections=jobs) as client,
+        _results_file(job).open("a", encoding="utf-8") as out,
+    ):
+        lock = threading.Lock()
+
+        def send(item: dict[str, Any]) -> None:
+            result = {"file": item["file"]} | _send(client, item, fixed)
+            with lock:
+                out.write(json.dumps(result, ensure_ascii=False) + "\n")
+                out.flush()
+
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(send, wanted))
+    counts = _counts(job)
+    call.out.document(counts)
+    call.out.say(", ".join(f"{state} {count}" for state, count in counts.items()))
+    return 1 if counts["failed"] else 0
+
+
+def _is_due(result: dict[str, Any] | None, *, failed: bool) -> bool:
+    return (result is not None and result["state"] == "failed") if failed else result is None
+
+
+def _send(client: Client, item: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
+    """What became of one photo. Raises what ends the whole run: the service is away, the token is wrong."""
+    from facerec.client import ApiError  # noqa: PLC0415
+    from facerec.client.transport import Call as Request  # noqa: PLC0415
+
+    try:
+        photo = base64.b64encode(Path(item["file"]).read_bytes()).decode()
+        answer = client.call(Request("POST", "/v1/face", json=fixed | {"photo": photo, "meta": item["meta"]}))
+    except OSError as error:
+        return {"state": "failed", "code": "FILE", "reason": str(error)}
+    except ApiError as error:
+        if error.status in {401, 403}:
+            raise
+        return {"state": "failed", "code": error.code, "reason": error.reason}
+    return {"state": "done", "faces": [face["id"] for face in answer["results"]]}
+
+
+def _results_file(job: Path) -> Path:
+    return job.with_name(job.name + ".results")
+
+
+def _lines(job: Path) -> list[dict[str, Any]]:
+    try:
+        return list(_read(job))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{job}: {error}") from error
+
+
+def _results(job: Path) -> dict[str, dict[str, Any]]:
+    """The last result of each photo; a line that was cut off by a break does not count."""
+    path = _results_file(job)
+    found: dict[str, dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        if line.endswith("}"):
+            result = json.loads(line)
+            found[result["file"]] = result
+    return found
+
+
+def _counts(job: Path) -> dict[str, int]:
+    results = _results(job)
+    states: Sequence[str] = [results.get(item["file"], {"state": "waiting"})["state"] for item in _lines(job)]
+    return {state: states.count(state) for state in ("done", "failed", "waiting")}
+
+
+def _read(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        yield from (json.loads(line) for line in lines if line.strip())

@@ -1,0 +1,55 @@
+"""`python -m facerec logs`: prints what every process logs, until it is told to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from threading import Event
+
+from facerec.adapters.rabbitmq.log_reader import LogReader
+from facerec.config import load_settings
+from facerec.logs import set_up_logs
+
+IN_FRONT = {"time", "level", "message"}
+SAID_BY_THE_KEY = {"host", "process", "pid", "logger"}
+
+
+def print_logs(patterns: list[str], raw: bool) -> int:
+    """Print the lines whose routing key matches a pattern; returns the exit status. Raises ConfigError."""
+    settings = load_settings()
+    set_up_logs("logs", settings.log_level)
+    stop = Event()
+    health_file = settings.worker.health_file
+
+    def alive() -> None:
+        if health_file:
+            health_file.touch()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        for key, line in LogReader(settings.rabbitmq, patterns).lines(stop, alive):
+            sys.stdout.write((line if raw else readable(key, line)) + "\n")
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def readable(key: str, line: str) -> str:
+    """A JSON line for people: time, key, sentence, fields. What is no JSON object of ours is shown as it is."""
+    try:
+        record = json.loads(line)
+        head = f"{record['time']} {key} {record['message']}"
+    except (ValueError, KeyError, TypeError):
+        return f"{key} {line}"
+    level = record.get("level", "INFO")
+    if level not in {"INFO", "DEBUG"}:
+        head = f"{head} [{level}]"
+    hidden = IN_FRONT | SAID_BY_THE_KEY | {"error"}
+    fields = [f"{name}={value}" for name, value in record.items() if name not in hidden]
+    error = f"\n{record['error']}" if "error" in record else ""
+    text = " ".join([head, *fields]) + error
+    return "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in text)

@@ -1,0 +1,108 @@
+"""``python -m facerec.local up | down | status | logs``: the service on this machine, without containers."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from facerec.errors import FacerecError
+from facerec.local.keeper import Keeper
+from facerec.local.stack import LocalStack, readiness
+
+NOT_RUNNING = 3
+"""Exit status of `status` when a part does not run, as with service(8)."""
+
+FIRST_STEPS = """
+The service runs at {url}
+
+Scan two pictures, then ask which others show the same people (the answer to a scan holds the picture's hash):
+  curl --data-binary @first.jpg {url}/scan/image/first.jpg
+  curl --data-binary @second.jpg {url}/scan/image/second.jpg
+  curl {url}/match/HASH
+
+./deploy-local-dev.sh status | logs | down"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m facerec.local", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path(".facerec"), help="where data, logs and passwords are kept")
+    parser.add_argument("--forward", action="store_true", help="use the Redis and RabbitMQ of the cluster")
+    parser.add_argument("command", nargs="?", default="up", choices=["up", "down", "status", "logs", "keep"])
+    given = parser.parse_args(arguments)
+    stack = LocalStack(given.folder)
+    commands: dict[str, Callable[[LocalStack], int]] = {
+        "up": partial(up, forward=given.forward),
+        "down": down,
+        "status": status,
+        "logs": follow_logs,
+        "keep": keep,
+    }
+    try:
+        return commands[given.command](stack)
+    except FacerecError as error:
+        print(f"{error.code}: {error.reason}", file=sys.stderr)
+        return 1
+
+
+def up(stack: LocalStack, *, forward: bool) -> int:
+    if stack.up(print, forward=forward):
+        print(FIRST_STEPS.format(url=stack.url))
+    else:
+        print(f"It runs already at {stack.url}")
+    return 0
+
+
+def down(stack: LocalStack) -> int:
+    print(f"stopped; the data stay in {stack.folder}" if stack.down(print) else "nothing runs")
+    return 0
+
+
+def status(stack: LocalStack) -> int:
+    """One line for each part, and one for the whole."""
+    if not stack.exists:
+        print("nothing was started here yet")
+        return NOT_RUNNING
+    well = True
+    for part in stack.parts():
+        identity = part.identity
+        well = well and identity is not None
+        state = f"runs  pid {identity.pid}" if identity else "does not run"
+        print(f"{part.name:<9} {state:<15} {part.address or f'log {part.log}'}")
+    code, reason = readiness(stack.port)
+    print(f"{'service':<9} {'ready' if code == 200 else 'not ready':<15} {reason or stack.url}")
+    return 0 if well and code == 200 else NOT_RUNNING
+
+
+def follow_logs(stack: LocalStack) -> int:
+    """Print every part's log as it grows, until interrupted."""
+    if not stack.exists:
+        print("nothing was started here yet")
+        return NOT_RUNNING
+    logs = [str(part.log) for part in stack.parts() if part.log.exists()]
+    try:
+        return subprocess.call([shutil.which("tail") or "/usr/bin/tail", "-n", "20", "-F", *logs])  # noqa: S603
+    except KeyboardInterrupt:
+        return 0
+
+
+def keep(stack: LocalStack) -> int:
+    """Start again what dies, until SIGTERM; `up` starts this in the background."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Keeper(stack, stop).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
