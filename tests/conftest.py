@@ -1,0 +1,170 @@
+"""Fixtures for all tests: a clean environment, and real Redis and RabbitMQ servers of our own.
+
+A missing server program skips the tests that need it on a laptop and fails them in CI.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import redis
+
+from facerec.adapters.redis import RedisDatabases
+from facerec.config import RabbitSettings, RedisSettings, Secret, load_settings
+from facerec.local.servers import RabbitServer, RedisServer, ServerMissing
+
+
+class _Recorder(dict[str, str]):
+    """An empty environment that writes down which names are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def get(self, name: str, default: object = None) -> object:  # type: ignore[override]
+        self.asked.add(name)
+        return default
+
+
+def setting_names() -> set[str]:
+    """The name of every environment variable of the project."""
+    recorder = _Recorder()
+    load_settings(recorder)
+    return recorder.asked | {"FACEREC_URL", "FACEREC_TOKEN", "FACEREC_TOKEN_FILE", "FACEREC_CA_FILE"}
+
+
+@pytest.fixture(autouse=True)
+def usual_recursion_limit() -> None:
+    """As in our processes: a tool of the tests that raised the limit would let deeply nested JSON overflow the stack."""
+    sys.setrecursionlimit(1000)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test depends on what the developer's shell has set."""
+    for name in setting_names():
+        monkeypatch.delenv(name, raising=False)
+
+
+def _absent(error: ServerMissing) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(str(error))
+    pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One private Redis for the whole session. Tests take `redis_url` or `redis_settings`, which empty it first."""
+    yield from _redis(tmp_path_factory.mktemp("redis"))
+
+
+@pytest.fixture(scope="session")
+def rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """One private RabbitMQ for the whole session. Tests take `rabbit_url` or `rabbit_settings`, a virtual host each."""
+    yield from _rabbit(tmp_path_factory.mktemp("rabbit"))
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The URL (without database number) of a Redis that holds nothing."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+def redis_settings(redis_url: str, redis_server: RedisServer) -> RedisSettings:
+    """Settings for a Redis that holds nothing."""
+    return redis_settings_of(redis_server)
+
+
+@pytest.fixture
+def databases(redis_settings: RedisSettings) -> Iterator[RedisDatabases]:
+    """The databases of a Redis that holds nothing."""
+    opened = RedisDatabases(redis_settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def rabbit_vhost(rabbit_server: RabbitServer) -> Iterator[str]:
+    """The name of a new virtual host, deleted after the test."""
+    name = f"test-{secrets.token_hex(6)}"
+    rabbit_server.add_vhost(name)
+    yield name
+    rabbit_server.delete_vhost(name)
+
+
+@pytest.fixture
+def rabbit_url(rabbit_server: RabbitServer, rabbit_vhost: str) -> str:
+    """The AMQP URL of a virtual host of the test's own."""
+    return f"{rabbit_server.url}/{rabbit_vhost}"
+
+
+@pytest.fixture
+def rabbit_settings(rabbit_server: RabbitServer, rabbit_vhost: str) -> RabbitSettings:
+    """Settings for a virtual host of the test's own."""
+    return rabbit_settings_of(rabbit_server, rabbit_vhost)
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis for one test alone, which may kill, pause and restart it."""
+    yield from _redis(tmp_path / "redis")
+
+
+@pytest.fixture
+def own_rabbit(tmp_path: Path) -> Iterator[RabbitServer]:
+    """A RabbitMQ for one test alone, which may kill, pause and restart it."""
+    yield from _rabbit(tmp_path / "rabbit")
+
+
+def redis_settings_of(server: RedisServer) -> RedisSettings:
+    """How a client reaches ``server``."""
+    return RedisSettings(port=server.port, password=Secret(server.password))
+
+
+def rabbit_settings_of(server: RabbitServer, vhost: str = "/") -> RabbitSettings:
+    """How a client reaches ``vhost`` of ``server``."""
+    return RabbitSettings(port=server.port, user=server.user, password=Secret(server.password), vhost=vhost)
+
+
+def _redis(folder: Path) -> Iterator[RedisServer]:
+    server = RedisServer(folder, password=secrets.token_hex(8))
+    with _started(server):
+        yield server
+
+
+def _rabbit(folder: Path) -> Iterator[RabbitServer]:
+    server = RabbitServer(folder, management=False)
+    with _started(server):
+        yield server
+
+
+@contextlib.contextmanager
+def _started(server: RedisServer | RabbitServer) -> Iterator[None]:
+    try:
+        server.start()
+    except ServerMissing as error:
+        _absent(error)
+    try:
+        yield
+    finally:
+        server.close()
+
+
+@contextlib.contextmanager
+def own_servers(folder: Path) -> Iterator[tuple[RedisServer, RabbitServer]]:
+    """A Redis and a RabbitMQ for one module of tests, which may kill, pause and restart them."""
+    redis_server = RedisServer(folder / "redis", password=secrets.token_hex(8))
+    rabbit_server = RabbitServer(folder / "rabbit", management=False)
+    with _started(redis_server), _started(rabbit_server):
+        yield redis_server, rabbit_server
+    rabbit_server.close()

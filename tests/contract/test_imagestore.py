@@ -1,0 +1,133 @@
+"""What every image store promises, over a folder, over memory, and for the one that keeps nothing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from facerec.adapters.imagestore import open_image_store
+from facerec.errors import BadParam, ConfigError, ImageStoreUnavailable
+from facerec.ports import ImageStore, Place
+
+HASH = "ab" * 32
+OTHER = "cd" * 32
+PLACE = Place("default", HASH, 7)
+PICTURES = {"original": b"\x00\xffbytes", "face-0.jpg": b"face", "chip-0.png": b""}
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStore:
+    url = tmp_path.as_uri() if request.param == "file" else f"memory://{uuid4().hex}"
+    return open_image_store(url)
+
+
+def test_what_is_put_can_be_had(store: ImageStore) -> None:
+    store.put(PLACE, PICTURES)
+
+    assert {name: store.get(PLACE, name) for name in PICTURES} == PICTURES
+
+
+def test_what_is_not_there_is_none(store: ImageStore) -> None:
+    store.put(PLACE, PICTURES)
+
+    assert store.get(PLACE, "face-1.jpg") is None
+    assert store.get(Place("default", HASH, 8), "original") is None
+    assert store.get(Place("default", OTHER, 7), "original") is None
+    assert store.get(Place("other", HASH, 7), "original") is None
+
+
+def test_an_empty_store_is_a_store(store: ImageStore) -> None:
+    store.ping()
+    assert store.get(PLACE, "original") is None
+    assert store.erase("default", HASH, 100) == 0
+    assert store.expire(time.time()) == 0
+
+
+def test_putting_twice_is_harmless(store: ImageStore) -> None:
+    store.put(PLACE, PICTURES)
+    store.put(PLACE, PICTURES | {"original": b"newer"})
+
+    assert store.get(PLACE, "original") == b"newer"
+    assert store.erase("default", HASH, 7) == len(PICTURES)
+
+
+def test_erasing_takes_all_of_one_image(store: ImageStore) -> None:
+    neighbours = [Place("default", OTHER, 7), Place("other", HASH, 7)]
+    for place in (PLACE, *neighbours):
+        store.put(place, PICTURES)
+
+    assert store.erase("default", HASH, 7) == len(PICTURES)
+    assert store.erase("default", HASH, 7) == 0
+
+    assert store.get(PLACE, "original") is None
+    assert all(store.get(place, "original") for place in neighbours)
+
+
+def test_erasing_spares_what_was_sent_again_later(store: ImageStore) -> None:
+    again = Place("default", HASH, 12)
+    store.put(PLACE, PICTURES)
+    store.put(again, PICTURES)
+
+    assert store.erase("default", HASH, 11) == len(PICTURES)
+
+    assert store.get(PLACE, "original") is None
+    assert store.get(again, "original") == PICTURES["original"]
+
+
+def test_expiry_takes_what_is_older(store: ImageStore) -> None:
+    store.put(PLACE, PICTURES)
+
+    assert store.expire(time.time() - 60) == 0
+    assert store.get(PLACE, "original") is not None
+    assert store.expire(time.time() + 60) == len(PICTURES)
+    assert store.get(PLACE, "original") is None
+
+
+def test_no_name_of_a_client_becomes_a_path(store: ImageStore) -> None:
+    for owner, image_hash in (("../x", HASH), ("default", "../../etc/passwd"), ("default", HASH.upper())):
+        with pytest.raises(BadParam):
+            store.put(Place(owner, image_hash, 1), PICTURES)
+        with pytest.raises(BadParam):
+            store.erase(owner, image_hash, 1)
+
+
+def test_nothing_is_kept_by_none() -> None:
+    store = open_image_store("none")
+    store.put(PLACE, PICTURES)
+
+    assert store.kind == "none"
+    assert store.get(PLACE, "original") is None
+    assert (store.erase("default", HASH, 7), store.expire(time.time() + 60)) == (0, 0)
+    store.ping()
+
+
+def test_a_folder_that_cannot_be_written_is_a_store_that_is_away(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    store = open_image_store((tmp_path / "file").as_uri())
+
+    with pytest.raises(ImageStoreUnavailable):
+        store.put(PLACE, PICTURES)
+
+
+def test_no_half_written_picture_shows_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_image_store(tmp_path.as_uri())
+    store.put(PLACE, PICTURES)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.mv", full)
+    with pytest.raises(ImageStoreUnavailable, match="No space left on device"):
+        store.put(PLACE, {"original": b"other"})
+
+    assert store.get(PLACE, "original") == PICTURES["original"]
+    assert store.erase("default", HASH, 7) == len(PICTURES)
+
+
+@pytest.mark.parametrize("url", ["", "ftp://host/x", "zip::file:///x", "/var/lib/pictures"])
+def test_other_stores_are_refused(url: str) -> None:
+    with pytest.raises(ConfigError):
+        open_image_store(url)

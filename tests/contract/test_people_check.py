@@ -1,0 +1,70 @@
+"""What is wrong with stored people is found and told; what is right is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from facerec.adapters.redis import RedisDatabases
+from facerec.adapters.redis.layout import FACES, OWN, prefix
+from facerec.adapters.redis.people_check import check_people
+from tests.people_stage import Stage
+
+P = prefix("bob")
+FACE = 4096
+Break = Callable[[Any], Any]
+
+WRONGS: dict[str, Break] = {
+    "face 4096 is said to be of person 1, who does not have it": lambda db: db.zrem(f"{P}person:1:faces", FACE),
+    "person 1 has face 4096, which is said to be elsewhere": lambda db: db.hset(f"{P}faces:person", FACE, 2),
+    "person 1 has face 8192, which is said to be elsewhere": lambda db: db.hdel(f"{P}faces:person", 8192),
+    "person nobody has face 4096": lambda db: db.zadd(f"{P}faces:strays", {"4096": 4096}),
+    "face 4096 is wrongly among the unknown": lambda db: db.zadd(f"{P}faces:unknown", {"4096": 4096}),
+    "face 12288 is not among the unknown": lambda db: db.zrem(f"{P}faces:unknown", 12288),
+    "person 1 has faces and does not exist": lambda db: db.delete(f"{P}person:1"),
+    "person 9 has neither name nor faces": lambda db: db.hset(f"{P}person:9", "created_at", "1"),
+    "the cover of person 1 is not one of its faces": lambda db: db.hset(f"{P}person:1", "cover", 12288),
+    "0000000002:0000000000000001 is not in the list of named": lambda db: db.delete(f"{P}people:named"),
+    "is wrongly in the list of hidden": lambda db: db.zadd(f"{P}people:hidden", {"0000000002:0000000000000001": 0}),
+    "the name Ann of person 1 is not listed": lambda db: db.delete(f"{P}people:names"),
+    "the name Bea of person 1 is wrongly listed": lambda db: db.zadd(f"{P}people:names", {"Bea\x1f1": 0}),
+    "that face 12288 is not person 1 is known to one of them": lambda db: db.sadd(f"{P}face:12288:not", 1),
+    "face 12288 is said not to be person 7, who does not exist": lambda db: (
+        db.sadd(f"{P}face:12288:not", 7),
+        db.sadd(f"{P}person:7:not", 12288),
+    ),
+    "face 4096 is said not to be person 1, who has it": lambda db: (
+        db.sadd(f"{P}face:4096:not", 1),
+        db.sadd(f"{P}person:1:not", 4096),
+    ),
+}
+
+
+@pytest.fixture
+def stage(databases: RedisDatabases) -> Stage:
+    """Bob has person 1, Ann, with two faces, and a stray."""
+    stage = Stage(databases)
+    for place in (0.0, 0.1, 9.0):
+        stage.scan(place, owner="bob")
+    stage.scan(0.0)
+    stage.group()
+    stage.people.edit("bob", 1, name="Ann")
+    assert list(check_people(databases)) == []
+    return stage
+
+
+@pytest.mark.parametrize("wrong", WRONGS)
+def test_every_broken_invariant_is_told(stage: Stage, wrong: str) -> None:
+    WRONGS[wrong](stage.databases.client(OWN))
+    found = list(check_people(stage.databases))
+    assert any(wrong in problem for problem in found), found
+    assert all(problem.startswith("owner bob: ") for problem in found)
+
+
+def test_a_face_whose_record_is_gone_is_told(stage: Stage) -> None:
+    client = stage.databases.client(FACES)
+    client.delete(*(key for key in client.scan_iter() if key.startswith(P.encode())))
+    found = list(check_people(stage.databases))
+    assert sum("is on no finished image" in problem for problem in found) == 3

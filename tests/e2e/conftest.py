@@ -1,0 +1,93 @@
+"""The page in a real browser, over the whole service as processes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from playwright.sync_api import Browser, Page, expect
+
+from facerec.adapters.redis import RedisDatabases, RedisTokens
+from facerec.config import RedisSettings, Secret
+from facerec.local.servers import RabbitServer, RedisServer
+from tests.conftest import rabbit_settings_of, redis_settings_of
+from tests.e2e.browser import Complaints, browser_or_skip
+from tests.stack import Stack
+
+expect.set_options(timeout=30_000)
+MakeSite = Callable[..., Stack]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    yield from browser_or_skip()
+
+
+@pytest.fixture(scope="module")
+def make_site(
+    redis_server: RedisServer, rabbit_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MakeSite]:
+    """Makes a service that holds nothing; the one that was made before is stopped."""
+    with ExitStack() as open_sites:
+
+        def make(**settings: Any) -> Stack:
+            open_sites.pop_all().close()
+            with redis.Redis.from_url(redis_server.url) as client:
+                client.flushall()
+            vhost = f"page-{secrets.token_hex(6)}"
+            rabbit_server.add_vhost(vhost)
+            open_sites.callback(rabbit_server.delete_vhost, vhost)
+            folder = tmp_path_factory.mktemp("site")
+            settings = {"ENGINE": "fake", "IMAGE_STORE": (folder / "pictures").as_uri()} | settings
+            rabbit = rabbit_settings_of(rabbit_server, vhost)
+            return open_sites.enter_context(Stack(redis_settings_of(redis_server), rabbit, folder, **settings))
+
+        yield make
+
+
+@contextmanager
+def tokens_of(site: Stack) -> Iterator[RedisTokens]:
+    """The tokens of a service."""
+    where = site.environment
+    settings = RedisSettings(port=int(where["REDIS_PORT"]), password=Secret(where["REDIS_PASSWORD"]))
+    databases = RedisDatabases(settings)
+    yield RedisTokens(databases)
+    databases.close()
+
+
+def give_token(site: Stack, owner: str) -> str:
+    """A new token, which ``site`` itself uses from now on."""
+    with tokens_of(site) as tokens:
+        token = tokens.create(owner)
+    site.session.headers["Authorization"] = f"Token {token}"
+    return token
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a browser of its own; every complaint in its console fails the test, unless the test clears it."""
+    context = browser.new_context(viewport={"width": 1200, "height": 850})
+    opened = context.new_page()
+    complaints = Complaints(opened)
+    yield opened
+    context.close()
+    assert complaints.serious == []
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Callable[[dict[str, bytes]], list[str]]:
+    """Writes files to be chosen on the page."""
+
+    def write(contents: dict[str, bytes]) -> list[str]:
+        for name, content in contents.items():
+            path = tmp_path / "chosen" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return [str(tmp_path / "chosen" / name) for name in contents]
+
+    return write

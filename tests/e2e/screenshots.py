@@ -1,0 +1,70 @@
+"""``python -m tests.e2e.screenshots``: takes the pictures of the page in docs/screenshots, of drawn people and the fake engine."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+
+from PIL import Image, ImageDraw
+from playwright.sync_api import sync_playwright
+
+from benchmarks.common import private_servers
+from facerec.engine.fake import MARK
+from tests.conftest import rabbit_settings_of, redis_settings_of
+from tests.stack import ROOT, Stack
+
+FOLDER = ROOT / "docs" / "screenshots"
+CHROMIUM = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+PEOPLE = {"Ada": "#d9825b", "Ben": "#5b8bd9", "Cem": "#69a86b", "Dora": "#a86baf", "Elif": "#c9a13b"}
+
+
+def drawn(people: list[str], chance: random.Random) -> bytes:
+    """A drawing with a round face for each person, and what the fake engine must know of it."""
+    picture = Image.new("RGB", (640, 480), chance.choice(["#dfe8ef", "#efe9df", "#e3efdf"]))
+    pen = ImageDraw.Draw(picture)
+    faces = []
+    for place, person in enumerate(people):
+        left, top, size = 60 + 200 * place, 120 + chance.randrange(60), 150
+        pen.ellipse((left, top, left + size, top + size), fill=PEOPLE[person])
+        for eye in (0.32, 0.62):
+            pen.ellipse((left + eye * size, top + 50, left + eye * size + 14, top + 64), fill="#222222")
+        pen.arc((left + 40, top + 60, left + 110, top + 120), 20, 160, fill="#222222", width=5)
+        faces.append({"person": person, "box": [top, left + size, top + size, left]})
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue() + MARK + b"FACES:" + json.dumps({"faces": faces}).encode()
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    chance = random.Random(4)
+    with private_servers() as (redis, rabbit, folder):
+        kept = {"ENGINE": "fake", "IMAGE_STORE": f"file://{folder}/images"}
+        with Stack(redis_settings_of(redis), rabbit_settings_of(rabbit), folder, **kept) as stack:
+            pictures = [drawn(chance.sample(sorted(PEOPLE), chance.randint(1, 3)), chance) for _ in range(18)]
+            stack.wait_ended([stack.scan(body, f"holiday {n:02}.png") for n, body in enumerate(pictures)])
+            take(stack.url)
+
+
+def take(url: str) -> None:
+    """The main views, light."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        page = browser.new_page(viewport={"width": 1200, "height": 800}, color_scheme="light")
+        for name, view in {"add": "#/", "pictures": "#/images", "people": "#/people", "jobs": "#/jobs"}.items():
+            page.goto(f"{url}/{view}")
+            page.wait_for_load_state("networkidle") if name == "add" else page.wait_for_timeout(1500)
+            page.screenshot(path=str(FOLDER / f"{name}.png"))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

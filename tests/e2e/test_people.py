@@ -1,0 +1,199 @@
+"""People on the page, with drawn ones: naming, merging, splitting, "not this person", undo, suggestions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import MakeSite
+from tests.e2e.people import photo
+from tests.stack import Stack, wait_until
+
+Write = Callable[[dict[str, bytes]], list[str]]
+GROUPS = {"Ada": 6, "Ben": 4, "Chloe": 3}
+
+
+@pytest.fixture
+def site(make_site: MakeSite) -> Stack:
+    """Thirteen pictures of three people, grouped, and one of somebody who is there once."""
+    made = make_site()
+    pictures = {f"{name} {n}.jpg": photo([name], n) for name, size in GROUPS.items() for n in range(size)}
+    pictures["stranger.jpg"] = photo(["Zoe"], 1)
+    made.wait_ended([made.scan(body, name) for name, body in pictures.items()])
+    wait_until(lambda: sizes(made) == [6, 4, 3], "they are grouped", made.log_tails)
+    return made
+
+
+def people(site: Stack, **query: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = site.session.get(f"{site.url}/people", params=query, timeout=30).json()["results"]
+    return found
+
+
+def sizes(site: Stack) -> list[int]:
+    return [int(str(person["faces"])) for person in people(site)]
+
+
+@pytest.fixture
+def view(page: Page, site: Stack) -> Page:
+    page.goto(f"{site.url}/#/people")
+    expect(page.locator("[data-unnamed] .person")).to_have_count(3)
+    return page
+
+
+def name_first(page: Page, name: str) -> None:
+    page.locator(".naming input").first.fill(name)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name=name, exact=True).last).to_be_visible()
+
+
+def test_a_name_is_all_it_takes(view: Page, site: Stack) -> None:
+    name_first(view, "Ada Lovelace")
+
+    expect(view.get_by_role("heading", name="Known by name")).to_be_visible()
+    expect(view.locator("[data-named] .person")).to_contain_text(["Ada Lovelace6 faces"])
+    expect(view.locator("[data-unnamed] .person")).to_have_count(2)
+    assert people(site, named="true")[0]["name"] == "Ada Lovelace"
+    view.get_by_label("Name begins with").fill("Ada")
+    view.get_by_role("button", name="Show", exact=True).click()
+    expect(view.locator("[data-unnamed-part]")).to_be_hidden()
+    expect(view.locator("[data-named] .person")).to_have_count(1)
+
+
+def test_undo_takes_the_newest_change_back(view: Page, site: Stack) -> None:
+    name_first(view, "Ada")
+    view.get_by_role("button", name="Undo", exact=True).click()
+
+    expect(view.locator("[data-unnamed] .person")).to_have_count(3)
+    expect(view.locator("[data-named-part]")).to_be_hidden()
+    assert people(site, named="true") == []
+
+
+def test_two_groups_become_one_person(view: Page, site: Stack) -> None:
+    name_first(view, "Ada")
+    view.locator("[data-unnamed] .pick").nth(0).check()
+    view.locator("[data-named] .pick").nth(0).check()
+    expect(view.get_by_role("toolbar")).to_contain_text("2 chosen")
+    view.get_by_role("button", name="Merge").click()
+
+    expect(view.locator("[data-named] .person")).to_contain_text(["Ada10 faces"])
+    assert sizes(site) == [10, 3]
+    view.get_by_role("button", name="Undo the merge").click()
+    expect(view.locator("[data-unnamed] .person")).to_have_count(2)
+    assert sizes(site) == [6, 4, 3]
+
+
+def test_two_names_need_a_decision(view: Page, site: Stack) -> None:
+    name_first(view, "Ada")
+    name_first(view, "Ben")
+    for pick in view.locator("[data-named] .pick").all():
+        pick.check()
+    view.get_by_role("button", name="Merge").click()
+    view.get_by_role("dialog").get_by_role("radio", name="Ben").check()
+    view.get_by_role("dialog").get_by_role("button", name="Merge").click()
+
+    expect(view.locator("[data-named] .person")).to_contain_text(["Ben10 faces"])
+
+
+def test_the_hidden_are_out_of_sight_until_asked_for(view: Page, site: Stack) -> None:
+    view.locator("[data-unnamed] .pick").nth(2).check()
+    view.get_by_role("button", name="Hide", exact=True).click()
+    expect(view.locator("[data-unnamed] .person")).to_have_count(2)
+    view.get_by_label("Hidden ones").check()
+    expect(view.locator("[data-unnamed] .person")).to_have_count(1)
+    view.locator("[data-unnamed] .pick").check()
+    view.get_by_role("button", name="Show again").click()
+    expect(view.get_by_text("Nobody yet.")).to_be_visible()
+    view.get_by_label("Hidden ones").uncheck()
+    expect(view.locator("[data-unnamed] .person")).to_have_count(3)
+
+
+@pytest.fixture
+def ada(view: Page) -> Page:
+    """The page of the largest group, with a name."""
+    name_first(view, "Ada")
+    view.get_by_role("link", name="Ada", exact=True).last.click()
+    expect(view.get_by_role("heading", name="Ada")).to_be_visible()
+    expect(view.locator("[data-faces] .person")).to_have_count(6)
+    return view
+
+
+def test_some_faces_become_a_new_person(ada: Page, site: Stack) -> None:
+    for number in (0, 1):
+        ada.locator("[data-faces] .pick").nth(number).check()
+    ada.get_by_role("button", name="Split off as a new person").click()
+
+    expect(ada.locator("[data-faces] .person")).to_have_count(4)
+    wait_until(lambda: sorted(sizes(site)) == [2, 3, 4, 4], "there is a new person")
+    ada.get_by_role("button", name="Undo the split").click()
+    expect(ada.locator("[data-faces] .person")).to_have_count(6)
+
+
+def test_what_is_not_this_person_stays_away(ada: Page, site: Stack) -> None:
+    ada.locator("[data-faces] .pick").nth(0).check()
+    ada.get_by_role("button", name="Not this person").click()
+    expect(ada.locator("[data-faces] .person")).to_have_count(5)
+
+    # A new picture makes the grouping look again.
+    site.wait_ended([site.scan(photo(["Ada"], 50), "Ada again.jpg")])
+    wait_until(lambda: sizes(site)[0] == 6, "the new picture found its place", site.log_tails)
+    ada.reload()
+    expect(ada.locator("[data-faces] .person")).to_have_count(6)
+    expect(ada.locator("[data-maybe] .person")).to_have_count(0)
+
+
+def test_the_cover_can_be_chosen_and_the_name_changed(ada: Page, site: Stack) -> None:
+    before = ada.locator("[data-cover] img").get_attribute("src")
+    ada.locator("[data-faces] .pick").nth(4).check()
+    ada.get_by_role("button", name="Use as the cover").click()
+    expect(ada.locator("[data-cover] img")).not_to_have_attribute("src", str(before))
+
+    ada.get_by_label("Name", exact=True).fill("Countess")
+    ada.get_by_role("button", name="Save").click()
+    expect(ada.get_by_role("heading", name="Countess")).to_be_visible()
+    ada.get_by_role("button", name="Hide among the people").click()
+    expect(ada.get_by_role("button", name="Show among the people")).to_be_visible()
+
+
+def test_a_split_off_face_is_suggested_and_taken_back_in(ada: Page, site: Stack) -> None:
+    ada.locator("[data-faces] .pick").nth(0).check()
+    ada.get_by_role("button", name="Split off as a new person").click()
+    expect(ada.get_by_role("heading", name="The same person?")).to_be_visible()
+    ada.locator("[data-maybe]").get_by_role("button").first.click()
+
+    expect(ada.locator("[data-faces] .person")).to_have_count(6)
+    assert sizes(site) == [6, 4, 3]
+
+
+def test_names_stand_with_faces_and_answers(view: Page, site: Stack, files: Write) -> None:
+    name_first(view, "Ada")
+    view.get_by_role("link", name="Pictures", exact=True).click()
+    view.locator(".tile", has_text="Ada 0.jpg").locator("a").click()
+    expect(view.locator(".face-row").get_by_role("link", name="Ada", exact=True)).to_be_visible()
+
+    view.get_by_role("link", name="Search", exact=True).click()
+    view.set_input_files("[data-file]", files({"who.jpg": photo(["Ada"], 80)}))
+    expect(view.locator("article.card h2")).to_have_text("Face 1: Ada")
+    view.locator("article.card h2 a").click()
+    expect(view.get_by_role("heading", name="Ada")).to_be_visible()
+
+
+def test_faces_without_a_name(view: Page, site: Stack) -> None:
+    view.get_by_role("link", name="All faces without a name").click()
+    expect(view.locator("[data-faces] .person")).to_have_count(14)
+    expect(view.locator("[data-faces] .person").first).to_contain_text("6 faces")
+    expect(view.locator("[data-faces] .person").last).to_contain_text("alone")
+    view.locator("[data-faces] .pick").last.check()
+    view.get_by_role("button", name="They are one person").click()
+    expect(view.get_by_role("heading", name="Somebody without a name")).to_be_visible()
+
+
+def test_people_appear_while_pictures_come(page: Page, make_site: MakeSite, files: Write) -> None:
+    site = make_site()
+    page.goto(site.url)
+    page.set_input_files("[data-files]", files({f"ada {n}.jpg": photo(["Ada"], n) for n in range(4)}))
+    page.get_by_role("link", name="People", exact=True).click()
+
+    expect(page.locator("[data-unnamed] .person")).to_contain_text([re.compile("4 faces")])

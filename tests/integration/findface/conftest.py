@@ -1,0 +1,111 @@
+"""One stack for all tests of this folder: starting it takes longer than most of them. Each test is an owner of its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from facerec.adapters.redis import RedisDatabases, RedisTokens
+from facerec.local.servers import RabbitServer, RedisServer
+from tests.conftest import own_servers, rabbit_settings_of, redis_settings_of
+from tests.integration.rest.web import Site, answering, site
+from tests.stack import Stack
+
+_numbers = itertools.count()
+TIMEOUT = 60
+
+
+class Client:
+    """One owner's way to /v1."""
+
+    def __init__(self, url: str, token: str, owner: str) -> None:
+        self.url = url
+        self.owner = owner
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.headers["Authorization"] = f"Token {token}"
+
+    def call(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
+        """The JSON of an answer with this status."""
+        address = path if path.startswith(("/v1", "/v0", "/images", "/match", "/scan")) else f"/v1{path}"
+        answer = self.session.request(method, self.url + address, timeout=TIMEOUT, **more)
+        assert answer.status_code == status, f"{method} {address}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def post_face(self, body: bytes, **fields: Any) -> list[dict[str, Any]]:
+        """The faces that a photo was stored for."""
+        answer = self.call("POST", "/face", files={"photo": ("p.png", body)}, data=fields)
+        results: list[dict[str, Any]] = answer["results"]
+        return results
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, RabbitServer]]:
+    with own_servers(tmp_path_factory.mktemp("servers")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    """More settings for the stack of a module."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def stack(
+    servers: tuple[RedisServer, RabbitServer], settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    redis, rabbit = redis_settings_of(servers[0]), rabbit_settings_of(servers[1])
+    folder = tmp_path_factory.mktemp("stack")
+    databases = RedisDatabases(redis)
+    token = RedisTokens(databases).create("default")
+    environment = {
+        "ENGINE": "fake",
+        "WORKERS": "1",
+        "ALLOW_FETCH_FROM": "127.0.0.2/32",
+        "IMAGE_STORE": f"file://{folder}/images",
+        **settings,
+    }
+    with Stack(redis, rabbit, folder, token=token, **environment) as found:
+        yield found
+    databases.close()
+
+
+@pytest.fixture
+def client_of(stack: Stack, servers: tuple[RedisServer, RabbitServer]) -> Iterator[Callable[[], Client]]:
+    """Makes clients, each of a new owner."""
+    databases = RedisDatabases(redis_settings_of(servers[0]))
+    tokens = RedisTokens(databases)
+    made: list[Client] = []
+
+    def make() -> Client:
+        owner = f"owner-{next(_numbers)}"
+        made.append(Client(stack.url, tokens.create(owner), owner))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.session.close()
+    databases.close()
+
+
+@pytest.fixture
+def client(client_of: Callable[[], Client]) -> Client:
+    return client_of()
+
+
+@pytest.fixture
+def photo_site() -> Callable[[bytes], Any]:
+    """Serves a photo at an address that may be fetched."""
+
+    def serve(body: bytes) -> Any:
+        return site(answering(body), "127.0.0.2")
+
+    return serve
+
+
+__all__ = ["Client", "Site"]

@@ -1,0 +1,194 @@
+"""What only a real server process shows: chunks, slow clients, broken requests, signals."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from facerec.identity import image_hash
+from tests.front import API_KEY, picture
+from tests.integration.rest.running import LONGEST, Server, running
+from tests.stack import wait_until
+
+CAP = 50_000
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running() as found:
+        yield found
+
+
+def answer_of(connection: socket.socket) -> tuple[int, dict[str, object]]:
+    """Status and document of the answer that comes next."""
+    with connection.makefile("rb") as file:
+        status = int(file.readline().split()[1])
+        length = 0
+        while (line := file.readline().strip()) != b"":
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        return status, json.loads(file.read(length))
+
+
+def chunked(*pieces: bytes) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+CHUNKED_POST = b"POST /scan/image/a.jpg HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_a_chunked_body_is_read(server: Server) -> None:
+    image = picture()
+    with server.connect() as connection:
+        connection.sendall(CHUNKED_POST + chunked(image[:100], image[100:]))
+        assert answer_of(connection) == (202, {"hash": image_hash(image)})
+
+
+@pytest.mark.parametrize("size", [CAP + 1, 20 * CAP, 400 * CAP])
+def test_a_chunked_body_over_the_cap_is_answered_to_a_client_that_reads_late(server: Server, size: int) -> None:
+    with server.connect() as connection:
+        connection.sendall(
+            CHUNKED_POST + chunked(*[b"\xff" * 10_000] * (size // 10_000), b"\xff" * (size % 10_000 or 1))
+        )
+        status, document = answer_of(connection)
+
+    assert (status, document["code"]) == (413, "TOO_LARGE")
+
+
+def test_a_chunked_body_without_end_is_answered_while_it_comes(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(CHUNKED_POST)
+        connection.settimeout(0.01)
+        until = time.monotonic() + LONGEST
+        piece = b"%x\r\n%s\r\n" % (10_000, b"\xff" * 10_000)
+        with contextlib.suppress(OSError):  # the server closes, or does not read for a while
+            while time.monotonic() < until:
+                connection.sendall(piece)
+        connection.settimeout(LONGEST)
+        status, document = answer_of(connection)
+
+    assert (status, document["code"]) == (413, "TOO_LARGE")
+
+
+def test_a_long_body_with_its_length_is_answered_too(server: Server) -> None:
+    answer = requests.post(f"{server.url}/scan/image/a.jpg", data=b"\xff" * 20_000_000, timeout=LONGEST)
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "TOO_LARGE")
+
+
+@pytest.mark.parametrize("body", [b"zz\r\n", b"5\r\nabcdefgh\r\n", b"-1\r\n\r\n"])
+def test_broken_chunks_are_refused(server: Server, body: bytes) -> None:
+    with server.connect() as connection:
+        connection.sendall(CHUNKED_POST + body)
+        connection.shutdown(socket.SHUT_WR)
+        status, document = answer_of(connection)
+
+    assert (status, document["code"]) == (400, "BAD_PARAM")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 9000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_gets_an_error_in_our_shape(server: Server, head: bytes) -> None:
+    with server.connect() as connection:
+        connection.sendall(head)
+        status, document = answer_of(connection)
+
+    assert (status, document["code"]) == (400, "BAD_PARAM")
+
+
+@pytest.mark.parametrize("name", ["../a", "a\0b", "a\nb", "x" * 5000, "a\r\nX: y"])
+def test_hostile_names(server: Server, name: str) -> None:
+    path = f"/scan/image/{quote(name, safe='')}"
+    with server.connect() as connection:
+        body = picture()
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        status, document = answer_of(connection)
+
+    assert (status, document["code"], document["param"]) == (400, "BAD_PARAM", "name")
+
+
+def test_an_emoji_is_a_name(server: Server) -> None:
+    answer = requests.post(f"{server.url}/scan/image/{'😀' * 600}", data=picture(), timeout=LONGEST)
+
+    assert answer.status_code == 202
+
+
+def test_a_refused_body_leaves_the_connection_in_order(server: Server) -> None:
+    with requests.Session() as session:
+        for _ in range(3):
+            assert session.post(f"{server.url}/scan/image/a?x=1", data=picture(), timeout=LONGEST).status_code == 400
+            assert session.post(f"{server.url}/scan/image/a", data=picture(), timeout=LONGEST).status_code == 202
+
+
+def test_a_large_body_with_a_wrong_token_is_answered(server: Server) -> None:
+    head = b"POST /scan/image/a HTTP/1.1\r\nHost: localhost\r\nx-api-key: no\r\nContent-Length: 5000000\r\n\r\n"
+    with server.connect() as connection:
+        connection.sendall(head + b"\xff" * 5_000_000)
+        status, document = answer_of(connection)
+
+    assert (status, document["code"]) == (401, "AUTH_FAILED")
+
+
+def test_a_client_that_hangs_up_is_not_waited_for(server: Server) -> None:
+    form = {"file": ("a.jpg", picture() + b"WAIT")}
+    request = requests.Request("POST", f"{server.url}/detect", files=form, headers={"x-api-key": API_KEY}).prepare()
+    head = f"POST /detect HTTP/1.1\r\nHost: localhost\r\nx-api-key: {API_KEY}\r\n"
+    head += "".join(f"{name}: {request.headers[name]}\r\n" for name in ("Content-Type", "Content-Length"))
+    assert isinstance(request.body, bytes)
+
+    with server.connect() as connection:
+        connection.sendall(head.encode() + b"\r\n" + request.body)
+
+    def withdrawn() -> bool:
+        text = requests.get(f"{server.url}/metrics", timeout=LONGEST).text
+        return 'facerec_rest_requests_total{method="POST",route="/detect",status="504"} 1.0' in text
+
+    wait_until(withdrawn, "the request is withdrawn", seconds=10)
+
+
+def test_slow_clients_do_not_hold_the_threads() -> None:
+    with running("2", "1.0") as server, contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(server.connect()) for _ in range(4)]
+        for connection, beginning in zip(
+            slow, [b"GET", b"GET / HTTP/1.1\r\nHo", CHUNKED_POST, CHUNKED_POST + b"5\r\na"], strict=True
+        ):
+            connection.sendall(beginning)
+
+        assert requests.get(f"{server.url}/healthz", timeout=LONGEST).status_code == 200
+        for connection in slow[2:]:
+            assert answer_of(connection)[0] == 400
+        for connection in slow[:2]:
+            assert connection.recv(100) == b""
+
+
+def test_sigterm_lets_a_request_end() -> None:
+    with running() as server, server.connect() as connection:
+        body = picture()
+        head = f"POST /scan/image/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        connection.sendall(head + body[:10])
+        # Answers come in the order of arrival only on one connection: this one shows that the server has seen the other.
+        assert requests.get(f"{server.url}/healthz", timeout=LONGEST).status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        connection.sendall(body[10:])
+
+        assert answer_of(connection)[0] == 202
+        assert server.process.wait(LONGEST) == 0

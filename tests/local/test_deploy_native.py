@@ -1,0 +1,188 @@
+"""deploy-local-dev.sh without containers, on the real parts: what a newcomer does, and what goes wrong for one."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from PIL import Image
+
+from facerec.local.process import wait_until
+from facerec.local.servers import RabbitServer, RedisServer
+from tests.local.clones import Clone
+
+PARTS = ("redis", "rabbitmq", "rest", "worker", "keeper")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Clone]:
+    made = Clone(tmp_path / "clone")
+    made.stand_in("docker", "#!/bin/sh\nexit 1\n")
+    yield made
+    made.run("down")
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as opened:
+        opened.trust_env = False
+        yield opened
+
+
+def _address(output: str) -> str:
+    found = re.search(r"http://127\.0\.0\.1:\d+", output)
+    assert found, output
+    return found[0]
+
+
+def _pids(clone: Clone) -> dict[str, int]:
+    """Of the parts that run."""
+    lines = re.findall(r"^(\w+) +runs +pid (\d+)", clone.run("status").stdout, re.MULTILINE)
+    return {name: int(pid) for name, pid in lines}
+
+
+def _picture() -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (200, 150), "white").save(content, "PNG")
+    return content.getvalue()
+
+
+def test_a_service_comes_up_works_goes_down_and_comes_back_with_its_data(
+    clone: Clone, session: requests.Session
+) -> None:
+    first = clone.run()
+    assert first.returncode == 0, first.stderr
+    url = _address(first.stdout)
+    assert f"curl --data-binary @first.jpg {url}/scan/image/first.jpg" in first.stdout
+    image_hash = session.post(f"{url}/scan/image/white.png", data=_picture(), timeout=30).json()["hash"]
+    image = f"{url}/images/{image_hash}"
+    assert wait_until(lambda: session.get(image, timeout=30).json()["state"] == "done", 60, 0.1)
+
+    running = _pids(clone)
+    assert running.keys() == set(PARTS)
+    second = clone.run("up")
+    assert (second.returncode, second.stdout) == (0, f"It runs already at {url}\n")
+    assert _pids(clone) == running
+
+    down = clone.run("down")
+    assert down.returncode == 0, down.stderr
+    assert wait_until(lambda: not any(_exists(pid) for pid in running.values()), 10)
+    assert clone.run("status").returncode == 3
+    assert clone.run("down").stdout == "nothing runs\n"
+
+    again = clone.run("up")
+    assert again.returncode == 0, again.stderr
+    assert _address(again.stdout) == url
+    assert session.get(image, timeout=30).json()["names"] == ["white.png"]
+    _check_what_dies_starts_again(clone)
+    _check_nobody_else_can_read(clone)
+
+
+def _check_what_dies_starts_again(clone: Clone) -> None:
+    before = _pids(clone)
+    os.kill(before["worker"], signal.SIGKILL)
+    assert wait_until(lambda: _pids(clone).get("worker", before["worker"]) != before["worker"], 30, 0.2)
+
+
+def _check_nobody_else_can_read(clone: Clone) -> None:
+    assert clone.data("").stat().st_mode & 0o777 == 0o700
+    for name in ("redis/password", "redis/redis.conf", "rabbitmq/password", "rabbitmq/rabbitmq.conf"):
+        assert clone.data(name).stat().st_mode & 0o777 == 0o600
+    password = clone.data("redis/password").read_text()
+    arguments = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
+    assert not any(password.encode() in line for line in arguments)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_servers_named_in_the_environment_are_used_and_left_running(
+    clone: Clone, session: requests.Session, own_redis: RedisServer, own_rabbit: RabbitServer
+) -> None:
+    given = {
+        "REDIS_HOST": "localhost",
+        "REDIS_PORT": str(own_redis.port),
+        "REDIS_PASSWORD": own_redis.password,
+        "RABBITMQ_HOST": "localhost",
+        "RABBITMQ_PORT": str(own_rabbit.port),
+        "RABBITMQ_USER": own_rabbit.user,
+        "RABBITMQ_PASSWORD": own_rabbit.password,
+    }
+    up = clone.run(**given)
+    assert up.returncode == 0, up.stderr
+    assert session.get(f"{_address(up.stdout)}/readyz", timeout=30).ok
+    assert _pids(clone).keys() == {"rest", "worker", "keeper"}
+    clone.run("down")
+    assert own_redis.answers()
+    assert own_rabbit.answers()
+
+
+def test_the_next_free_port_is_taken_when_somebody_has_5000(clone: Clone, session: requests.Session) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            other.bind(("127.0.0.1", 5000))
+            other.listen()
+        except OSError:
+            pass  # somebody has it indeed
+        up = clone.run()
+    assert up.returncode == 0, up.stderr
+    assert not _address(up.stdout).endswith(":5000")
+    assert session.get(f"{_address(up.stdout)}/readyz", timeout=30).ok
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"MODEL": "nonsense"}, "CONFIG: MODEL='nonsense'"),
+        ({"REST_PORT": "taken"}, "something listens there already"),
+        ({"ENGINE": "fake", "JOB_TIME_LIMIT": "x"}, "JOB_TIME_LIMIT='x'"),
+    ],
+)
+def test_a_wrong_setting_is_reported_and_nothing_is_left_running(
+    clone: Clone, variables: dict[str, str], message: str
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        given = {name: str(other.getsockname()[1]) if value == "taken" else value for name, value in variables.items()}
+        up = clone.run(**given)
+    assert up.returncode == 1
+    assert message in up.stderr
+    assert _pids(clone) == {}
+
+
+def test_what_dies_at_the_start_is_shown_with_its_log(clone: Clone) -> None:
+    up = clone.run(REST_HOST="0.0.0.0")
+    assert up.returncode == 1
+    assert "rest ended while starting" in up.stderr
+    assert "no token is configured" in up.stderr
+    assert _pids(clone) == {}
+
+
+def test_status_down_and_logs_before_the_first_start(clone: Clone) -> None:
+    for command, code in (("status", 3), ("logs", 3), ("down", 0)):
+        done = clone.run(command)
+        assert done.returncode == code, done.stdout
+        assert "nothing" in done.stdout
+    assert not clone.data("").exists()
+
+
+def test_unknown_words_and_help(clone: Clone) -> None:
+    unknown = clone.run("upp")
+    assert unknown.returncode == 2
+    assert "unknown: upp" in unknown.stderr
+    helped = clone.run("--help")
+    assert helped.returncode == 0
+    assert "--native | --compose | --k8s" in helped.stdout

@@ -1,0 +1,171 @@
+"""The private servers: they start, stop, come back with their data, and leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pika
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from facerec.local.ports import LOW, free_port, is_free
+from facerec.local.process import BackgroundProcess, Identity, ProcessFailed, wait_until
+from facerec.local.servers import RabbitServer, RedisServer
+
+NO_RETRY = Retry(NoBackoff(), 0)
+
+
+def _publish(url: str, body: bytes) -> None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("kept", durable=True, arguments={"x-queue-type": "quorum"})
+        channel.basic_publish("", "kept", body, mandatory=True)
+
+
+def _take(url: str) -> bytes | None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        body: bytes | None = connection.channel().basic_get("kept", auto_ack=True)[2]
+    return body
+
+
+def test_redis_keeps_every_acknowledged_write_through_a_kill(own_redis: RedisServer) -> None:
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.set("name", "value")
+    own_redis.kill()
+    assert not own_redis.running
+    own_redis.start()
+    with redis.Redis.from_url(own_redis.url) as client:
+        assert client.get("name") == b"value"
+        assert client.config_get("appendfsync", "databases", "save") == {
+            "appendfsync": "always",
+            "databases": "16",
+            "save": "",
+        }
+
+
+def test_redis_listens_on_the_loopback_alone_and_wants_its_password(own_redis: RedisServer) -> None:
+    with redis.Redis(port=own_redis.port, retry=NO_RETRY) as client, pytest.raises(redis.AuthenticationError):
+        client.ping()
+    with redis.Redis.from_url(own_redis.url) as client:
+        assert client.config_get("bind")["bind"] == "127.0.0.1"
+
+
+def test_a_paused_redis_answers_when_it_is_resumed(own_redis: RedisServer) -> None:
+    own_redis.pause()
+    assert own_redis.running
+    with redis.Redis.from_url(own_redis.url, socket_timeout=0.2, retry=NO_RETRY) as client:
+        with pytest.raises(redis.TimeoutError):
+            client.ping()
+        own_redis.resume()
+        assert client.ping()
+
+
+def test_passwords_are_for_the_owner_of_the_folder_only(own_redis: RedisServer) -> None:
+    for name in ("server.json", "redis.conf"):
+        assert (own_redis.folder / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_rabbitmq_keeps_a_confirmed_message_through_kill_stop_and_start(own_rabbit: RabbitServer) -> None:
+    _publish(own_rabbit.url + "/%2F", b"first")
+    own_rabbit.kill()
+    own_rabbit.start()
+    assert _take(own_rabbit.url + "/%2F") == b"first"
+    _publish(own_rabbit.url + "/%2F", b"second")
+    own_rabbit.stop_app()
+    with pytest.raises(pika.exceptions.AMQPConnectionError):
+        _take(own_rabbit.url + "/%2F")
+    own_rabbit.start_app()
+    assert _take(own_rabbit.url + "/%2F") == b"second"
+    own_rabbit.stop()
+    assert not list(own_rabbit.folder.glob("*.pid"))
+
+
+def test_rabbitmq_can_dead_letter_at_least_once_and_takes_large_messages(rabbit_url: str) -> None:
+    with pika.BlockingConnection(pika.URLParameters(rabbit_url)) as connection:
+        channel = connection.channel()
+        arguments = {
+            "x-queue-type": "quorum",
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": "dead",
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        }
+        channel.queue_declare("dead", durable=True, arguments={"x-queue-type": "quorum"})
+        channel.queue_declare("work", durable=True, arguments=arguments)
+        channel.confirm_delivery()
+        channel.basic_publish("", "work", b"x" * 20_000_000)
+        method = next(channel.consume("work", inactivity_timeout=20))[0]
+        channel.basic_nack(method.delivery_tag, requeue=False)
+        channel.cancel()
+        assert len(next(channel.consume("dead", inactivity_timeout=20))[2]) == 20_000_000
+
+
+def test_a_memory_alarm_blocks_publishers_until_it_ends(own_rabbit: RabbitServer) -> None:
+    with own_rabbit.memory_alarm():
+        assert "memory" in own_rabbit.ctl("eval", "rabbit_alarm:get_alarms().")
+    assert own_rabbit.ctl("eval", "rabbit_alarm:get_alarms().").strip() == "[]"
+
+
+def test_a_second_object_for_the_folder_adopts_the_running_server(own_redis: RedisServer) -> None:
+    other = RedisServer(own_redis.folder, outlives=True)
+    assert (other.port, other.password, other.running) == (own_redis.port, own_redis.password, True)
+    other.stop()
+    assert not own_redis.running
+
+
+def test_servers_end_with_the_process_that_started_them_even_when_it_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib, signal\n"
+        "from facerec.local.servers import RedisServer\n"
+        "server = RedisServer(pathlib.Path(sys.argv[1]))\n"
+        "server.start()\n"
+        "print('up', flush=True)\n"
+        "signal.pause()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"up\n"
+        identity = Identity(**json.loads((tmp_path / "redis.pid").read_text()))
+        assert identity.alive
+        parent.kill()
+    assert wait_until(lambda: not identity.alive, 10)
+
+
+def test_a_process_that_cannot_start_is_reported_with_its_log(tmp_path: Path) -> None:
+    process = BackgroundProcess("broken", tmp_path)
+    process.start(["/bin/sh", "-c", "echo no disk; exit 3"])
+    with pytest.raises(ProcessFailed, match=r"(?s)broken ended while starting.*no disk"):
+        process.wait_ready(lambda: False, 10)
+
+
+def test_a_process_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
+    process = BackgroundProcess("deaf", tmp_path)
+    process.start(["/bin/sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"])
+    process.wait_ready(lambda: "ready" in process.tail(), 10)
+    process.stop(0.1)
+    assert not process.running
+
+
+def test_a_pid_that_now_belongs_to_another_process_is_left_alone(tmp_path: Path) -> None:
+    process = BackgroundProcess("stale", tmp_path, outlives=True)
+    process.pid_file.write_text(json.dumps({"pid": os.getpid(), "started": "another time"}))
+    assert not process.running
+    process.stop(1)
+    process.kill()
+    with pytest.raises(ProcessFailed):
+        process.pause()
+    os.kill(os.getpid(), signal.SIGCONT)
+
+
+def test_free_ports_lie_below_those_of_outgoing_connections() -> None:
+    port = free_port()
+    assert is_free(port)
+    assert LOW <= port < 32768

@@ -1,0 +1,185 @@
+"""Every manifest fits the schemas of Kubernetes and our policy: restricted pods, probes, limits, secrets by reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from kubernetes_validate.utils import all_versions, major_minor
+
+from tests.manifests.rendering import K8S, Manifest, has_kubectl, kustomizations, pods, read, render
+
+SECONDS_OF_A_JOB = 120
+KNOWN_TO_KUBERNETES = ("/v1", "v1", "apps/v1", "batch/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1")
+
+
+def _newest_versions() -> list[str]:
+    newest = sorted(
+        {major_minor(version) for version in all_versions()}, key=lambda text: tuple(map(int, text.split(".")))
+    )
+    return newest[-3:]
+
+
+def _folder_name(folder: Path) -> str:
+    return folder.relative_to(K8S).as_posix()
+
+
+@pytest.fixture(
+    params=[(how, folder) for how in ("read", "rendered") for folder in kustomizations()],
+    ids=lambda found: f"{found[0]}-{_folder_name(found[1])}",
+)
+def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
+    how, folder = request.param
+    if how == "read":
+        return read(folder)
+    if not has_kubectl():
+        pytest.skip("kubectl, which renders the manifests, is not installed; the files themselves are checked")
+    return render(folder)
+
+
+def test_there_is_a_base_and_its_stores() -> None:
+    assert {"base", "stores"} <= {_folder_name(folder) for folder in kustomizations()}
+    assert {name for name, _ in pods(read(K8S / "base"))} == {
+        "StatefulSet/redis",
+        "StatefulSet/rabbitmq",
+        "Deployment/rest",
+        "Deployment/worker",
+        "Deployment/logs",
+    }
+
+
+@pytest.mark.parametrize("version", _newest_versions())
+def test_manifests_fit_the_schemas(manifests: list[Manifest], version: str) -> None:
+    for manifest in manifests:
+        if manifest["apiVersion"] in KNOWN_TO_KUBERNETES:
+            kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_nothing_is_listed_twice(manifests: list[Manifest]) -> None:
+    names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests]
+    assert len(names) == len(set(names))
+
+
+def test_pods_keep_to_the_restricted_profile(manifests: list[Manifest]) -> None:
+    for name, pod in pods(manifests):
+        shared = pod["securityContext"]
+        assert shared["runAsNonRoot"] is True, name
+        assert shared["runAsUser"] > 0, name
+        assert shared["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(), name
+        for container in _containers(pod):
+            own = container["securityContext"]
+            assert own["allowPrivilegeEscalation"] is False, name
+            assert own["readOnlyRootFilesystem"] is True, name
+            assert own["capabilities"] == {"drop": ["ALL"]}, name
+            assert "privileged" not in own, name
+
+
+def test_volumes_are_of_the_harmless_kinds(manifests: list[Manifest]) -> None:
+    for name, pod in pods(manifests):
+        for volume in pod.get("volumes", []):
+            kinds = volume.keys() - {"name"}
+            assert kinds <= {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}, name
+            if "emptyDir" in kinds:
+                assert "sizeLimit" in volume["emptyDir"], name
+
+
+def test_every_pod_has_an_account_of_its_own_without_rights(manifests: list[Manifest]) -> None:
+    accounts = {found["metadata"]["name"]: found for found in manifests if found["kind"] == "ServiceAccount"}
+    for name, pod in pods(manifests):
+        assert pod["automountServiceAccountToken"] is False, name
+        assert accounts[pod["serviceAccountName"]]["automountServiceAccountToken"] is False, name
+    assert len({pod["serviceAccountName"] for _, pod in pods(manifests)}) == len(pods(manifests))
+
+
+def test_every_container_has_probes_and_limits(manifests: list[Manifest]) -> None:
+    for name, pod in pods(manifests):
+        for container in pod["containers"]:
+            assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys(), name
+            for kind in ("requests", "limits"):
+                assert {"cpu", "memory"} <= container["resources"][kind].keys(), name
+
+
+def test_images_have_an_exact_tag(manifests: list[Manifest], request: pytest.FixtureRequest) -> None:
+    ours = {"facerec-rest", "facerec-worker"} if "read" in request.node.callspec.id else set()
+    for name, pod in pods(manifests):
+        for container in _containers(pod):
+            image = container["image"]
+            assert image in ours or "@sha256:" in image or image.rpartition(":")[2].count(".") == 2, f"{name}: {image}"
+
+
+def test_secrets_are_only_referred_to(manifests: list[Manifest]) -> None:
+    assert "Secret" not in {manifest["kind"] for manifest in manifests}
+    for name, pod in pods(manifests):
+        for container in _containers(pod):
+            for variable in container.get("env", []):
+                hidden = any(word in variable["name"] for word in ("PASS", "TOKEN", "SECRET", "KEY"))
+                literal = "value" in variable and not variable["name"].endswith("_FILE")
+                assert not (hidden and literal) or variable["name"] == "TOKENS_FILE", f"{name}: {variable['name']}"
+
+
+def test_secrets_come_from_the_script_that_makes_them(manifests: list[Manifest]) -> None:
+    script = (K8S / "make-secrets.sh").read_text(encoding="utf-8")
+    for name, pod in pods(manifests):
+        for secret, key in _secret_keys(pod):
+            assert f"generic {secret} " in script, f"{name}: {secret}"
+            assert key is None or f"/{key}" in script, f"{name}: {secret} {key}"
+
+
+def test_a_worker_has_time_to_finish_the_longest_job(manifests: list[Manifest]) -> None:
+    for name, pod in pods(manifests):
+        if name == "Deployment/worker":
+            settings = {entry["name"]: entry.get("value") for entry in pod["containers"][0]["env"]}
+            limit, grace = float(settings["JOB_TIME_LIMIT"]), float(settings["GRACE"])
+            assert limit >= SECONDS_OF_A_JOB
+            assert limit < grace < pod["terminationGracePeriodSeconds"]
+
+
+def test_mounts_and_services_lead_somewhere(manifests: list[Manifest]) -> None:
+    ports = {}
+    for manifest in manifests:
+        if manifest["kind"] in {"Deployment", "StatefulSet"}:
+            template = manifest["spec"]["template"]
+            assert manifest["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+            claims = {claim["metadata"]["name"] for claim in manifest["spec"].get("volumeClaimTemplates", [])}
+            volumes = claims | {volume["name"] for volume in template["spec"].get("volumes", [])}
+            for container in _containers(template["spec"]):
+                assert {mount["name"] for mount in container.get("volumeMounts", [])} <= volumes
+            label = template["metadata"]["labels"]["app.kubernetes.io/name"]
+            ports[label] = {port["name"] for found in template["spec"]["containers"] for port in found.get("ports", [])}
+    for manifest in manifests:
+        if manifest["kind"] == "Service":
+            selector = manifest["spec"]["selector"]["app.kubernetes.io/name"]
+            assert {port["targetPort"] for port in manifest["spec"]["ports"]} <= ports[selector]
+
+
+def test_every_yaml_file_is_used() -> None:
+    used = {path for folder in kustomizations() for path in _files(folder)}
+    assert {path for path in K8S.rglob("*.yaml") if path.name != "kustomization.yaml"} <= used
+
+
+def _files(folder: Path) -> set[Path]:
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+    named = kustomization.get("resources", []) + [patch.get("path", "") for patch in kustomization.get("patches", [])]
+    return {(folder / name).resolve() for name in named if (folder / name).is_file()}
+
+
+def _containers(pod: Manifest) -> list[Any]:
+    return [*pod["containers"], *pod.get("initContainers", [])]
+
+
+def _secret_keys(pod: Manifest) -> list[tuple[str, str | None]]:
+    keys: list[tuple[str, str | None]] = []
+    for volume in pod.get("volumes", []):
+        if "secret" in volume:
+            items = volume["secret"].get("items") or [{"key": None}]
+            keys += [(volume["secret"]["secretName"], item["key"]) for item in items]
+    for container in _containers(pod):
+        for variable in container.get("env", []):
+            reference = variable.get("valueFrom", {}).get("secretKeyRef")
+            if reference:
+                keys.append((reference["name"], reference["key"]))
+    return keys

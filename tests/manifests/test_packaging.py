@@ -1,0 +1,140 @@
+"""Compose file, Dockerfiles, locks: pinned, private, and in step with each other."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILES = [ROOT / "rest/Dockerfile", ROOT / "worker/Dockerfile"]
+LOCKS = {
+    "rest": ["rest", "s3"],
+    "worker": ["worker", "s3", "cli"],
+    "local": ["rest", "worker", "s3", "cli"],
+    "dev": ["rest", "worker", "s3", "cli", "bench", "dev"],
+}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    return found
+
+
+def _locked(name: str) -> dict[str, list[str]]:
+    """Package -> its versions (by marker)."""
+    versions: dict[str, list[str]] = {}
+    for line in (ROOT / f"requirements/{name}.lock").read_text(encoding="utf-8").splitlines():
+        if found := re.match(r"([a-z0-9-]+)==([^ ;]+)", line):
+            versions.setdefault(found[1], []).append(found[2])
+    return versions
+
+
+def _wanted(extras: list[str]) -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    texts = [*project["dependencies"], *(text for extra in extras for text in project["optional-dependencies"][extra])]
+    return [Requirement(text) for text in texts]
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_holds_what_the_project_asks_for(name: str) -> None:
+    locked = _locked(name)
+    for wanted in _wanted(LOCKS[name]):
+        versions = locked.get(canonicalize_name(wanted.name), [])
+        assert versions, f"{wanted} is not in requirements/{name}.lock: run requirements/lock.sh"
+        assert all(version in wanted.specifier for version in versions), f"{wanted}: {versions}"
+
+
+@pytest.mark.parametrize("name", [*LOCKS, "build"])
+def test_every_package_of_a_lock_has_hashes_and_no_address(name: str) -> None:
+    text = (ROOT / f"requirements/{name}.lock").read_text(encoding="utf-8")
+    entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert "://" not in text
+
+
+def test_the_images_run_what_the_tests_ran() -> None:
+    tested = _locked("dev")
+    for name in LOCKS.keys() - {"dev"}:
+        assert _locked(name).items() <= tested.items(), name
+
+
+def test_the_source_build_of_dlib_is_never_installed() -> None:
+    for name in LOCKS:
+        text = (ROOT / f"requirements/{name}.lock").read_text(encoding="utf-8")
+        assert all("sys_platform == 'never'" in line for line in text.splitlines() if line.startswith("dlib=="))
+
+
+def test_the_front_door_asks_for_no_face_library() -> None:
+    assert not {"dlib", "dlib-bin", "onnx", "onnxruntime", "face-recognition"} & _locked("rest").keys()
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_a_dockerfile_is_pinned_and_runs_as_a_number(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    assert len(bases) == 2
+    assert all(re.fullmatch(r"python:3\.11\.\d+-slim-bookworm", base) for base in bases)
+    assert re.search(r"^USER [1-9]\d+:[1-9]\d+$", text, re.MULTILINE)
+    assert re.search(r'^CMD \["python", "-m", "\w+"\]$', text, re.MULTILINE)
+    assert "HEALTHCHECK" in text
+    assert "--require-hashes" in text
+    assert not re.search(r"\b(gcc|build-essential|cmake|ADD|curl)\b", text)
+
+
+def test_compose_has_every_part(services: dict[str, Any]) -> None:
+    assert services.keys() == {"redis", "rabbitmq", "rest", "worker", "logs"}
+
+
+def test_compose_services_are_locked_down(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert service["restart"] == "unless-stopped", name
+        assert service["image"].rpartition(":")[2].count(".") == 2, name
+
+
+def test_compose_publishes_rest_alone_and_on_this_machine(services: dict[str, Any]) -> None:
+    assert {name for name, service in services.items() if "ports" in service} == {"rest"}
+    assert all(port.startswith("${REST_PUBLISH:-127.0.0.1}:") for port in services["rest"]["ports"])
+
+
+def test_compose_knows_no_password(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        for variable, value in service.get("environment", {}).items():
+            if "PASS" in variable or "AUTH" in variable:
+                assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), f"{name}: {variable}"
+    assert services["rest"]["environment"]["TOKENS_FILE"] == "/run/secrets/tokens"
+
+
+def test_compose_stores_are_durable_and_watched(services: dict[str, Any]) -> None:
+    for name in ("redis", "rabbitmq"):
+        assert services[name]["volumes"]
+        assert services[name]["healthcheck"]
+    assert "appendfsync always" in str(services["redis"]["command"])
+
+
+def test_a_compose_worker_has_time_to_finish(services: dict[str, Any]) -> None:
+    worker = services["worker"]
+    assert 120 < float(worker["environment"]["GRACE"]) < float(worker["stop_grace_period"].rstrip("s"))
+
+
+def test_compose_and_kubernetes_run_the_same_versions(services: dict[str, Any]) -> None:
+    stores = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "k8s/stores").glob("*.yaml"))
+    for name in ("redis", "rabbitmq"):
+        assert f"image: {services[name]['image']}\n" in stores
+
+
+def test_what_is_not_needed_does_not_reach_a_build() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
+    assert "*" in ignored
+    allowed = {line[1:] for line in ignored if line.startswith("!")}
+    assert allowed == {"facerec", "rest", "worker", "requirements/*.lock"}

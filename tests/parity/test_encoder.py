@@ -1,0 +1,82 @@
+"""Our encoder against dlib's, for equal landmarks; our chips against dlib's, bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dlib
+import numpy as np
+import pytest
+
+from facerec.engine.convert import onnx_model
+from facerec.engine.dlibs import HogDetector, Landmarks, chips_of
+from facerec.engine.encoder import Encoder
+from facerec.engine.options import EngineOptions
+from facerec.engine.pictures import decode
+from facerec.engine.runtime import Network
+from facerec.engine.weights import ENCODER_FILE, model_file
+from tests.parity.conftest import MODELS
+
+CLOSE_ENOUGH = 1e-5
+"""Euclidean distance; two persons are 0.6 apart and more."""
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder(Network(onnx_model(ENCODER_FILE, MODELS), "cpu", 1, keep_memory=True))
+
+
+@pytest.fixture(scope="module")
+def dlib_encoder() -> dlib.face_recognition_model_v1:
+    return dlib.face_recognition_model_v1(str(model_file(ENCODER_FILE)))
+
+
+@pytest.mark.parametrize("points", [5, 68])
+def test_encodings_are_dlib_s(
+    points: int, encoder: Encoder, dlib_encoder: dlib.face_recognition_model_v1, compared: dict[str, Path]
+) -> None:
+    detector, landmarks = HogDetector(), Landmarks(points)
+    farthest = count = 0
+    for path in compared.values():
+        pixels = decode(path.read_bytes(), EngineOptions()).pixels
+        shapes = [landmarks.find(pixels, detection.box) for detection in detector.find(pixels)]
+        for shape, encoding in zip(shapes, encoder.encode(chips_of(pixels, shapes)), strict=True):
+            theirs = np.array(dlib_encoder.compute_face_descriptor(pixels, shape))
+            farthest, count = max(farthest, float(np.linalg.norm(theirs - encoding))), count + 1
+
+    print(f"{count} faces, {points} points: at most {farthest:.2e} apart")  # noqa: T201
+    assert count >= 6
+    assert farthest < CLOSE_ENOUGH
+
+
+def test_the_place_in_the_batch_does_not_matter(encoder: Encoder) -> None:
+    chips = [np.random.default_rng(i).integers(0, 256, (150, 150, 3), np.uint8) for i in range(20)]
+
+    together = encoder.encode(chips)
+
+    for chip, encoding in zip(chips, together, strict=True):
+        assert np.linalg.norm(encoder.encode([chip])[0] - encoding) < CLOSE_ENOUGH
+
+
+def test_chips_are_dlib_s_bit_for_bit(archive: dict[str, Path]) -> None:
+    pixels = decode(archive["obama.jpg"].read_bytes(), EngineOptions()).pixels
+    shape = Landmarks(5).find(pixels, HogDetector().find(pixels)[0].box)
+
+    (chip,) = chips_of(pixels, [shape])
+
+    assert np.array_equal(chip, dlib.get_face_chip(pixels, shape))
+
+
+def test_jitter_stays_near_dlib_s(dlib_encoder: dlib.face_recognition_model_v1, archive: dict[str, Path]) -> None:
+    """The jitter is random, so means over many copies are compared: nearer to each other than to the plain encoding."""
+    pixels = decode(archive["obama.jpg"].read_bytes(), EngineOptions()).pixels
+    shape = Landmarks(5).find(pixels, HogDetector().find(pixels)[0].box)
+    chips = chips_of(pixels, [shape])
+    network = Network(onnx_model(ENCODER_FILE, MODELS), "cpu", 1, keep_memory=True)
+
+    ours = Encoder(network, jitter=50).encode(chips)[0]
+
+    theirs = np.array(dlib_encoder.compute_face_descriptor(pixels, shape, 50))
+    plain = Encoder(network).encode(chips)[0]
+    assert np.linalg.norm(ours - theirs) < 0.1
+    assert np.linalg.norm(ours - plain) > 0.01

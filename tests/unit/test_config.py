@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from facerec.config import Secret, Settings, child_environment, load_settings
+from facerec.errors import ConfigError
+from facerec.faces import Model
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert load_settings({}).model is Model.HOG
+    assert load_settings({"REDIS_HOST": ""}).redis.host == Settings().redis.host
+
+
+def test_values_are_parsed() -> None:
+    settings = load_settings(
+        {
+            "REDIS_PORT": "7000",
+            "REDIS_TLS": "yes",
+            "MODEL": "cnn",
+            "ALLOW_FETCH_FROM": "10.0.0.0/8, ::1",
+            "WORKERS": "auto",
+        }
+    )
+    assert (settings.redis.port, settings.redis.tls, settings.model) == (7000, True, Model.CNN)
+    assert [str(network) for network in settings.rest.allow_fetch_from] == ["10.0.0.0/8", "::1/128"]
+    assert settings.worker.processes == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_PORT", "many"),
+        ("REDIS_PORT", "70000"),
+        ("REDIS_TLS", "perhaps"),
+        ("MODEL", "9"),
+        ("TOLERANCE", "-1"),
+        ("ENGINE", "magic"),
+        ("LOG_LEVEL", "loud"),
+        ("REDIS_HOST", "a b"),
+        ("MAX_UPLOAD_BYTES", "0"),
+        ("ALLOW_FETCH_FROM", "10.0.0.1/8"),
+    ],
+)
+def test_a_wrong_value_names_the_variable(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        load_settings({name: value})
+
+
+def test_secrets_come_from_a_file_first_and_never_show(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("from file\n", encoding="utf-8")
+    settings = load_settings({"REDIS_PASSWORD": "plain", "REDIS_PASSWORD_FILE": str(file), "RABBITMQ_PASSWORD": "hush"})
+    assert settings.redis.password.reveal() == "from file"
+    assert "from file" not in repr(settings)
+    assert "hush" not in repr(settings)
+    assert not Secret("")
+
+
+def test_a_missing_secret_file_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="REDIS_PASSWORD_FILE"):
+        load_settings({"REDIS_PASSWORD_FILE": "/nowhere/at/all"})
+
+
+def test_children_get_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_PASSWORD", "hush")
+    assert "hush" not in child_environment().values()

@@ -1,0 +1,45 @@
+"""The headers of dead letters."""
+
+from __future__ import annotations
+
+from facerec.letters import buried_headers, dead_letter, message_id, redriven_headers
+
+
+def test_bury_keeps_the_jobs_headers_and_drops_the_brokers() -> None:
+    headers = buried_headers({"hash": "ab", "attempt": 4, "x-death": [{"count": 1}]}, "CODE", "r" * 2000)
+    assert headers | {"buried-at": ""} == {
+        "hash": "ab",
+        "attempt": 4,
+        "code": "CODE",
+        "reason": "r" * 1000,
+        "buried-at": "",
+        "attempts": 4,
+    }
+
+
+def test_redrive_undoes_bury() -> None:
+    job = {"hash": "ab", "ticket": 7, "attempt": 4}
+    once = redriven_headers(buried_headers(job, "CODE", "reason"), {})
+    assert once == {"hash": "ab", "ticket": 7, "attempt": 1, "redriven": 1}
+    assert redriven_headers(buried_headers(once, "CODE", "reason"), {"ticket": 8}) == once | {
+        "redriven": 2,
+        "ticket": 8,
+    }
+
+
+def test_letter_of_anything() -> None:
+    wrong = {"hash": 7, "owner": None, "ticket": "x", "attempts": True, "buried-at": "yesterday", "reason": [1]}
+    letter = dead_letter(wrong, 3)
+    assert (letter.hash, letter.owner, letter.ticket, letter.attempts, letter.buried_at, letter.size) == (
+        "",
+        "",
+        0,
+        0,
+        0,
+        3,
+    )
+
+
+def test_message_id() -> None:
+    assert message_id({"hash": "ab", "ticket": 7}) == "ab:7"
+    assert message_id({}) != message_id({})

@@ -1,0 +1,177 @@
+"""The keeper of pictures: between the engine and the commit, after an erasure, and at its errands."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from facerec.adapters.imagestore import open_image_store
+from facerec.errors import FacerecError, ImageStoreUnavailable, UnreadableImage
+from facerec.faces import Analysis, Model, Renderings
+from facerec.identity import image_hash
+from facerec.jobs import ScanJob
+from facerec.ports import ImageStore, Place
+from worker.flights import Flight
+from worker.keeper import Keeper, Keeping
+
+BODY = b"the picture"
+ANALYSIS = Analysis(10, 10, Model.HOG, (), (b"chip",), Renderings(b"preview", b"small", (b"face",)))
+PLACE = Place("default", image_hash(BODY), 5)
+
+
+class Errands:
+    def __init__(self, *erased: Place) -> None:
+        self.erased = list(erased)
+        self.settled: list[Place] = []
+        self.due = {"erasures", "retention"}
+
+    def turn(self, errand: str, seconds: float) -> bool:
+        mine = errand in self.due
+        self.due.discard(errand)
+        return mine
+
+    def erasure(self, owner: str, image_hash: str) -> Place | None:
+        return None
+
+    def erasures(self, limit: int) -> Sequence[Place]:
+        return self.erased[:limit]
+
+    def settle(self, erased: Place) -> None:
+        self.settled.append(erased)
+
+
+class Away:
+    """A store that does not answer."""
+
+    kind = "file"
+
+    def put(self, place: Place, pictures: Any) -> None:
+        raise ImageStoreUnavailable("away")
+
+    def erase(self, owner: str, image_hash: str, ticket: int) -> int:
+        raise ImageStoreUnavailable("away")
+
+
+class Desk:
+    """A keeper with what it hands on."""
+
+    def __init__(self, store: Any, errands: Errands | None = None, retention: float = 0.0, now: float = 0.0) -> None:
+        self.passed: queue.Queue[tuple[str, object]] = queue.Queue()
+        self.errands = errands or Errands()
+        self.keeper = Keeper(
+            keeping=Keeping(store, self.errands, retention),
+            finished=lambda _, result: self.passed.put(("finished", result)),
+            failed=lambda _, error: self.passed.put(("failed", error)),
+            crashed=lambda: self.passed.put(("crashed", None)),
+            clock=lambda: now,
+        )
+        self.keeper.start()
+
+    def next(self) -> tuple[str, object]:
+        return self.passed.get(timeout=10)
+
+
+def flight() -> Flight:
+    job = ScanJob("default", PLACE.hash, "a.jpg", 6, 0.0, BODY)
+    return Flight(job, [], image_ticket=5)
+
+
+@pytest.fixture
+def store() -> ImageStore:
+    return open_image_store(f"memory://{uuid4().hex}")
+
+
+@pytest.fixture
+def desk(store: ImageStore) -> Iterator[Desk]:
+    made = Desk(store)
+    yield made
+    made.keeper.close()
+
+
+def test_pictures_are_stored_before_the_job_goes_on(desk: Desk, store: ImageStore) -> None:
+    desk.keeper.finished(flight(), ANALYSIS)
+
+    assert desk.next() == ("finished", ANALYSIS)
+    kept = {"original": BODY, "preview.jpg": b"preview", "small.jpg": b"small", "face-0.jpg": b"face"}
+    assert {name: store.get(PLACE, name) for name in kept} == kept
+    assert store.get(PLACE, "chip-0.png") == b"chip"
+
+
+def test_an_error_passes_through(desk: Desk, store: ImageStore) -> None:
+    error = UnreadableImage("broken")
+    desk.keeper.finished(flight(), error)
+
+    assert desk.next() == ("finished", error)
+    assert store.get(PLACE, "original") is None
+
+
+def test_a_store_that_is_away_fails_the_try() -> None:
+    desk = Desk(Away())
+    desk.keeper.finished(flight(), ANALYSIS)
+
+    kind, error = desk.next()
+    assert kind == "failed"
+    assert isinstance(error, FacerecError)
+    assert (error.code, error.permanent) == ("SERVICE_UNAVAILABLE", False)
+    desk.keeper.close()
+
+
+def test_none_costs_nothing() -> None:
+    desk = Desk(open_image_store("none"))
+    desk.keeper.finished(flight(), ANALYSIS)
+    desk.keeper.erased(flight(), lambda: desk.passed.put(("done", None)))
+
+    assert not desk.keeper.keeps
+    assert [desk.passed.get_nowait(), desk.passed.get_nowait()] == [("finished", ANALYSIS), ("done", None)]
+    desk.keeper.close()
+
+
+def test_an_erased_job_removes_what_it_stored(desk: Desk, store: ImageStore) -> None:
+    sent_again = Place("default", PLACE.hash, 9)
+    store.put(PLACE, {"original": BODY})
+    store.put(sent_again, {"original": BODY})
+
+    desk.keeper.erased(flight(), lambda: desk.passed.put(("done", None)))
+
+    assert desk.next() == ("done", None)
+    assert store.get(PLACE, "original") is None
+    assert store.get(sent_again, "original") == BODY
+
+
+def test_a_removal_that_fails_is_tried_again() -> None:
+    desk = Desk(Away())
+    desk.keeper.erased(flight(), lambda: pytest.fail("nothing was removed"))
+
+    assert desk.next()[0] == "failed"
+    desk.keeper.close()
+
+
+def test_errands(store: ImageStore) -> None:
+    desk = Desk(store, Errands(PLACE), retention=3600.0, now=4e9)
+    store.put(PLACE, {"original": BODY})
+    store.put(Place("other", PLACE.hash, 1), {"original": BODY})
+
+    desk.errands.due = {"erasures"}
+    desk.keeper.tidy()
+    assert store.get(PLACE, "original") is None
+    assert desk.errands.settled == [PLACE]
+    assert store.get(Place("other", PLACE.hash, 1), "original") == BODY
+
+    desk.errands.due = {"retention"}
+    desk.keeper.tidy()
+    assert store.get(Place("other", PLACE.hash, 1), "original") is None
+    desk.keeper.close()
+
+
+def test_an_erasure_stays_open_while_the_store_is_away() -> None:
+    desk = Desk(Away(), Errands(PLACE))
+
+    with pytest.raises(ImageStoreUnavailable):
+        desk.keeper.tidy()
+
+    assert desk.errands.settled == []
+    desk.keeper.close()
