@@ -62,6 +62,7 @@ class EventHub:
         self._streams: set[Stream] = set()
         self._listening = False
         self._closed = False
+        self._thread: threading.Thread | None = None
 
     def open(self, owner: str, hashes: Collection[str] = ()) -> Stream:
         """A stream of every change from now on. Raises Backpressure, StoreUnavailable, ServiceUnavailable."""
@@ -83,15 +84,22 @@ class EventHub:
         with self._lock:
             self._streams.discard(stream)
 
-    def close(self) -> None:
-        """End all streams, and open no more."""
+    def end(self) -> None:
+        """End all streams, and open no more. Takes no lock: a signal handler calls this."""
         self._closed = True
         for stream in tuple(self._streams):
             stream.end()
 
+    def close(self) -> None:
+        """`end`, and wait until nobody reads from the subscription."""
+        self.end()
+        if self._thread is not None:
+            self._thread.join(_LISTEN * 2)
+
     def _listen(self, subscription: Subscription) -> None:
         self._listening = True
-        threading.Thread(target=self._pass_on, args=(subscription,), name="events", daemon=True).start()
+        self._thread = threading.Thread(target=self._pass_on, args=(subscription,), name="events", daemon=True)
+        self._thread.start()
 
     def _pass_on(self, subscription: Subscription) -> None:
         try:

@@ -87,11 +87,24 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]
         return kept
 
     def handle_exit(self, sig: int, frame: Any) -> None:
+        self._end_streams()
+        super().handle_exit(sig, frame)
+
+    def is_parent_alive(self) -> bool:
+        """When the server was killed, this process finishes its requests, and leaves the port to the next server at once."""
+        alive: bool = super().is_parent_alive()
+        if not alive:
+            self._end_streams()
+            self.set_accept_enabled(False)
+            for listener in self.sockets:
+                listener.close()
+        return alive
+
+    def _end_streams(self) -> None:
         """Streams of events would keep a stopping process for as long as their clients listen."""
         app = getattr(self, "wsgi", None)
         if isinstance(app, Flask):
-            app.extensions[EXTENSION].hub.close()
-        super().handle_exit(sig, frame)
+            app.extensions[EXTENSION].hub.end()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:  # noqa: ARG002 - gunicorn's
         """Answer what never became a request, or what broke outside the app."""

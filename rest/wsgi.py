@@ -71,7 +71,6 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
     whereabouts = RedisWhereabouts(databases)
     images = open_image_store(settings.image_store)
     letters = RabbitDeadLetters(settings.rabbitmq)
-    requester = RabbitRequester(settings.rabbitmq)
     book = RedisFaceBook(databases)
     lookup = Lookup(requester, settings.rest.interactive_timeout, time.time)
     fetcher = UrlFetcher(settings.rest)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from urllib.parse import quote
 import requests
 
 from facerec.config import RabbitSettings, RedisSettings
+from facerec.local.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 90.0
@@ -208,12 +208,6 @@ def stack_environment(redis: RedisSettings, rabbit: RabbitSettings, **more: str)
         "MODEL_CACHE": str(ROOT / ".cache" / "models"),
         **more,
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(

@@ -152,7 +152,7 @@ def shrink(pixels: Pixels, area: int) -> Pixels:
 @contextmanager
 def _reading() -> Iterator[None]:
     """The one door at which errors of Pillow and pillow-heif become ours; their warnings about damage end here."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _whole_pictures_only():
         warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif")
         try:
             yield
@@ -160,6 +160,17 @@ def _reading() -> Iterator[None]:
             raise TooLarge(f"the picture is too large: {error}") from error
         except _READER_ERRORS as error:
             raise UnreadableImage(f"the picture cannot be decoded: {error or type(error).__name__}") from error
+
+
+@contextmanager
+def _whole_pictures_only() -> Iterator[None]:
+    """face_recognition lets Pillow fill up cut-off pictures, everywhere in the process that imports it."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _open(image: bytes, max_pixels: int) -> tuple[str, ImageFile.ImageFile]:

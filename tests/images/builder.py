@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PYTHON_IMAGE = "docker.io/library/python:3.11.13-slim-bookworm"
+PYTHON_IMAGE = "localhost/python:3.11.13-slim-bookworm"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 

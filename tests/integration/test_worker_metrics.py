@@ -8,8 +8,9 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from facerec.config import RabbitSettings, RedisSettings
+from facerec.local.ports import free_port
 from tests.drawings import drawing, showing
-from tests.stack import Stack, free_port, wait_until
+from tests.stack import Stack, wait_until
 
 
 def numbers(port: int) -> dict[str, float]:

@@ -6,7 +6,7 @@ import pytest
 
 from facerec.adapters.redis import RedisDatabases, RedisTokens
 from facerec.config import RedisSettings
-from tests.stack import free_port
+from facerec.local.ports import free_port
 from tests.unit.cli.running import Facerec
 
 

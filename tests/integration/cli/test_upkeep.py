@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from facerec.config import RedisSettings
-from tests.stack import free_port
+from facerec.local.ports import free_port
 from tests.unit.cli.running import Facerec
 
 

@@ -15,10 +15,11 @@ import pytest
 
 from facerec.adapters.rabbitmq.log_reader import LogReader
 from facerec.config import RabbitSettings, RedisSettings
+from facerec.local.ports import free_port
 from rest import models
 from tests.drawings import drawing, showing
 from tests.integration.rest.web import answering, redirecting, site
-from tests.stack import ROOT, Stack, free_port, stack_environment, wait_until
+from tests.stack import ROOT, Stack, stack_environment, wait_until
 
 TIMEOUT = 60
 

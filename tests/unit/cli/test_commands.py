@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import ROOT, free_port
+from facerec.local.ports import free_port
+from tests.stack import ROOT
 from tests.unit.cli.running import Facerec
 from tests.unit.cli.stub import TOKEN, StubService, letter
 from tests.unit.cli.stub_people import error

@@ -225,12 +225,14 @@ def test_a_truncated_picture_is_unreadable(kind: str) -> None:
             decode(image[:size], OPTIONS)
 
 
-def test_truncated_pictures_stay_unreadable_with_face_recognition_loaded() -> None:
+def test_truncated_pictures_stay_unreadable_with_face_recognition_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """face_recognition sets ImageFile.LOAD_TRUNCATED_IMAGES for the whole process when it is imported."""
     from facerec.engine.reference import ReferenceEngine
 
     ReferenceEngine(OPTIONS)
-    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(UnreadableImage):
+        decode(FORMATS["PNG"][: len(FORMATS["PNG"]) // 2], OPTIONS)
 
 
 @pytest.mark.parametrize(
