@@ -40,31 +40,55 @@ class Secret:
         return "Secret('***')" if self._text else "Secret('')"
 
 
+Address = tuple[str, int]
+"""Host and port."""
+
+
 @dataclass(frozen=True)
 class RedisSettings:
-    """Where Redis is. ``timeout`` is the limit for one answer, in seconds."""
+    """Where Redis is. ``timeout`` is the limit for one answer, in seconds.
+
+    With ``sentinels`` they are asked for the address of the primary that they call ``sentinel_primary``; ``host`` and ``port``
+    do not count then. Every change counts when ``replicas`` replicas have it, too; by default 1 with sentinels. ``ca_file`` is
+    the authority that signed the certificates, in PEM format; None means those of the system.
+    """
 
     host: str = "127.0.0.1"
     port: int = 6379
     user: str = ""
     password: Secret = field(default_factory=lambda: Secret(""))
     tls: bool = False
+    ca_file: Path | None = None
     timeout: float = 3.0
+    sentinels: tuple[Address, ...] = ()
+    sentinel_primary: str = "facerec"
+    sentinel_password: Secret = field(default_factory=lambda: Secret(""))
+    replicas: int = 0
 
 
 @dataclass(frozen=True)
 class RabbitSettings:
-    """Where RabbitMQ is. ``timeout`` is the limit for connecting and for a publisher confirm, in seconds."""
+    """Where RabbitMQ is. ``timeout`` is the limit for connecting and for a publisher confirm, in seconds.
+
+    ``other_nodes`` are more nodes of the same cluster: each connection takes one of all, and the next when that is away.
+    """
 
     host: str = "127.0.0.1"
     port: int = 5672
+    other_nodes: tuple[Address, ...] = ()
     user: str = "guest"
     password: Secret = field(default_factory=lambda: Secret(""))
     vhost: str = "/"
     tls: bool = False
+    ca_file: Path | None = None
     heartbeat: int = 30
     timeout: float = 5.0
     management_url: str = ""
+
+    @property
+    def nodes(self) -> tuple[Address, ...]:
+        """Every node that can be connected to."""
+        return (self.host, self.port), *self.other_nodes
 
 
 @dataclass(frozen=True)
@@ -208,25 +232,36 @@ def load_client_settings(
 
 def _redis(env: _Environment) -> RedisSettings:
     default = RedisSettings()
+    sentinels = env.get("REDIS_SENTINELS", _addresses(26379), default.sentinels)
     return RedisSettings(
         host=env.get("REDIS_HOST", _host, default.host),
         port=env.get("REDIS_PORT", _port, default.port),
         user=env.get("REDIS_USER", str, default.user),
         password=env.secret("REDIS_PASSWORD"),
         tls=env.get("REDIS_TLS", _flag, default.tls),
+        ca_file=env.get("REDIS_CA_FILE", Path, default.ca_file),
         timeout=env.get("REDIS_TIMEOUT", _between(0.05, 600), default.timeout),
+        sentinels=sentinels,
+        sentinel_primary=env.get("REDIS_SENTINEL_PRIMARY", str, default.sentinel_primary),
+        sentinel_password=env.secret("REDIS_SENTINEL_PASSWORD"),
+        replicas=env.get("REDIS_REPLICAS", _at_least(0), 1 if sentinels else default.replicas),
     )
 
 
 def _rabbitmq(env: _Environment) -> RabbitSettings:
     default = RabbitSettings()
+    host, port = env.get("RABBITMQ_HOST", _host, default.host), env.get("RABBITMQ_PORT", _port, default.port)
+    alone: tuple[Address, ...] = ((host, port),)
+    first, *others = env.get("RABBITMQ_HOSTS", _addresses(port), alone)
     return RabbitSettings(
-        host=env.get("RABBITMQ_HOST", _host, default.host),
-        port=env.get("RABBITMQ_PORT", _port, default.port),
+        host=first[0],
+        port=first[1],
+        other_nodes=tuple(others),
         user=env.get("RABBITMQ_USER", str, default.user),
         password=env.secret("RABBITMQ_PASSWORD"),
         vhost=env.get("RABBITMQ_VHOST", str, default.vhost),
         tls=env.get("RABBITMQ_TLS", _flag, default.tls),
+        ca_file=env.get("RABBITMQ_CA_FILE", Path, default.ca_file),
         heartbeat=env.get("RABBITMQ_HEARTBEAT", _at_least(1), default.heartbeat),
         timeout=env.get("RABBITMQ_TIMEOUT", _between(0.05, 600), default.timeout),
         management_url=env.get("RABBITMQ_MANAGEMENT_URL", str, default.management_url),
@@ -394,6 +429,25 @@ def _host(text: str) -> str:
     if any(sign.isspace() or sign in "/@" for sign in text):
         raise ValueError("must be a host name or an address")
     return text
+
+
+def _addresses(usual: int) -> Callable[[str], tuple[Address, ...]]:
+    """``host:port,host,[::1]:port``; ``usual`` is the port of those without one."""
+
+    def parse(text: str) -> tuple[Address, ...]:
+        found = tuple(_address(part, usual) for part in _names(text))
+        if not found:
+            raise ValueError("must name at least one host")
+        return found
+
+    return parse
+
+
+def _address(text: str, usual: int) -> Address:
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        host, port = text, str(usual)
+    return _host(host.strip("[]")), _port(port)
 
 
 def _flag(text: str) -> bool:

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 from kubernetes_validate.utils import all_versions, major_minor
 
-from tests.manifests.rendering import K8S, Manifest, has_kubectl, kustomizations, pods, read, render
+from facerec.config import load_settings
+from rest.server import GRACE
+from tests.conftest import setting_names
+from tests.manifests.rendering import (
+    K8S,
+    Manifest,
+    combinations_of_all,
+    containers,
+    has_kubectl,
+    kustomization_files,
+    kustomizations,
+    pods,
+    read,
+    render,
+    render_with,
+    variables,
+)
 
 SECONDS_OF_A_JOB = 120
-KNOWN_TO_KUBERNETES = ("/v1", "v1", "apps/v1", "batch/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1")
+NOT_OF_KUBERNETES = {"keda.sh/v1alpha1", "monitoring.coreos.com/v1", "cloud.google.com/v1"}
+"""Checked by tests/manifests/test_extensions.py."""
+OF_LIBRARIES = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}
 
 
 def _newest_versions() -> list[str]:
@@ -27,17 +46,27 @@ def _folder_name(folder: Path) -> str:
     return folder.relative_to(K8S).as_posix()
 
 
-@pytest.fixture(
-    params=[(how, folder) for how in ("read", "rendered") for folder in kustomizations()],
-    ids=lambda found: f"{found[0]}-{_folder_name(found[1])}",
-)
+Source = tuple[str, Path | str, tuple[str, ...]]
+SOURCES: list[Source] = [
+    *[(how, folder, ()) for how in ("read", "rendered") for folder in kustomizations()],
+    *[("combined", folder, components) for folder, components in combinations_of_all()],
+]
+
+
+def _source_name(source: Source) -> str:
+    how, folder, components = source
+    name = folder if isinstance(folder, str) else _folder_name(folder)
+    return "+".join([f"{how}-{name}", *components])
+
+
+@pytest.fixture(params=SOURCES, ids=_source_name)
 def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
-    how, folder = request.param
+    how, folder, components = request.param
     if how == "read":
         return read(folder)
     if not has_kubectl():
         pytest.skip("kubectl, which renders the manifests, is not installed; the files themselves are checked")
-    return render(folder)
+    return render(folder) if how == "rendered" else render_with(folder, components)
 
 
 def test_there_is_a_base_and_its_stores() -> None:
@@ -54,8 +83,14 @@ def test_there_is_a_base_and_its_stores() -> None:
 @pytest.mark.parametrize("version", _newest_versions())
 def test_manifests_fit_the_schemas(manifests: list[Manifest], version: str) -> None:
     for manifest in manifests:
-        if manifest["apiVersion"] in KNOWN_TO_KUBERNETES:
-            kubernetes_validate.validate(manifest, version, strict=True)
+        if manifest["apiVersion"] not in NOT_OF_KUBERNETES:
+            _validate(json.dumps(manifest), version)
+
+
+@cache
+def _validate(manifest: str, version: str) -> None:
+    """Most manifests are the same in most combinations."""
+    kubernetes_validate.validate(json.loads(manifest), version, strict=True)
 
 
 def test_nothing_is_listed_twice(manifests: list[Manifest]) -> None:
@@ -70,7 +105,7 @@ def test_pods_keep_to_the_restricted_profile(manifests: list[Manifest]) -> None:
         assert shared["runAsUser"] > 0, name
         assert shared["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(), name
-        for container in _containers(pod):
+        for container in containers(pod):
             own = container["securityContext"]
             assert own["allowPrivilegeEscalation"] is False, name
             assert own["readOnlyRootFilesystem"] is True, name
@@ -106,7 +141,7 @@ def test_every_container_has_probes_and_limits(manifests: list[Manifest]) -> Non
 def test_images_have_an_exact_tag(manifests: list[Manifest], request: pytest.FixtureRequest) -> None:
     ours = {"facerec-rest", "facerec-worker"} if "read" in request.node.callspec.id else set()
     for name, pod in pods(manifests):
-        for container in _containers(pod):
+        for container in containers(pod):
             image = container["image"]
             assert image in ours or "@sha256:" in image or image.rpartition(":")[2].count(".") == 2, f"{name}: {image}"
 
@@ -114,7 +149,7 @@ def test_images_have_an_exact_tag(manifests: list[Manifest], request: pytest.Fix
 def test_secrets_are_only_referred_to(manifests: list[Manifest]) -> None:
     assert "Secret" not in {manifest["kind"] for manifest in manifests}
     for name, pod in pods(manifests):
-        for container in _containers(pod):
+        for container in containers(pod):
             for variable in container.get("env", []):
                 hidden = any(word in variable["name"] for word in ("PASS", "TOKEN", "SECRET", "KEY"))
                 literal = "value" in variable and not variable["name"].endswith("_FILE")
@@ -126,7 +161,7 @@ def test_secrets_come_from_the_script_that_makes_them(manifests: list[Manifest])
     for name, pod in pods(manifests):
         for secret, key in _secret_keys(pod):
             assert f"generic {secret} " in script, f"{name}: {secret}"
-            assert key is None or f"/{key}" in script, f"{name}: {secret} {key}"
+            assert key is None or f"=./{key}" in script, f"{name}: {secret} {key}"
 
 
 def test_a_worker_has_time_to_finish_the_longest_job(manifests: list[Manifest]) -> None:
@@ -146,18 +181,38 @@ def test_mounts_and_services_lead_somewhere(manifests: list[Manifest]) -> None:
             assert manifest["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
             claims = {claim["metadata"]["name"] for claim in manifest["spec"].get("volumeClaimTemplates", [])}
             volumes = claims | {volume["name"] for volume in template["spec"].get("volumes", [])}
-            for container in _containers(template["spec"]):
+            for container in containers(template["spec"]):
                 assert {mount["name"] for mount in container.get("volumeMounts", [])} <= volumes
             label = template["metadata"]["labels"]["app.kubernetes.io/name"]
             ports[label] = {port["name"] for found in template["spec"]["containers"] for port in found.get("ports", [])}
     for manifest in manifests:
         if manifest["kind"] == "Service":
+            assert manifest["spec"]["selector"].keys() == {"app.kubernetes.io/name"}
             selector = manifest["spec"]["selector"]["app.kubernetes.io/name"]
             assert {port["targetPort"] for port in manifest["spec"]["ports"]} <= ports[selector]
 
 
+def test_every_setting_that_our_programs_are_given_is_known_and_good(manifests: list[Manifest]) -> None:
+    known = setting_names() | {f"{name}_FILE" for name in setting_names()} | OF_LIBRARIES
+    for name, pod in pods(manifests):
+        for container in containers(pod):
+            if container["image"].startswith("facerec-"):
+                given = variables(container)
+                assert given.keys() <= known, name
+                load_settings({key: value for key, value in given.items() if value and not key.endswith("_FILE")})
+
+
+def test_rest_has_time_to_answer_what_it_has_begun(manifests: list[Manifest]) -> None:
+    for name, pod in pods(manifests):
+        if name == "Deployment/rest":
+            settings = load_settings({}).rest
+            longest = max(settings.interactive_timeout, settings.fetch_total_timeout) + GRACE
+            pause = float(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+            assert pause + longest < pod["terminationGracePeriodSeconds"]
+
+
 def test_every_yaml_file_is_used() -> None:
-    used = {path for folder in kustomizations() for path in _files(folder)}
+    used = {path for file in kustomization_files() for path in _files(file.parent)}
     assert {path for path in K8S.rglob("*.yaml") if path.name != "kustomization.yaml"} <= used
 
 
@@ -167,17 +222,13 @@ def _files(folder: Path) -> set[Path]:
     return {(folder / name).resolve() for name in named if (folder / name).is_file()}
 
 
-def _containers(pod: Manifest) -> list[Any]:
-    return [*pod["containers"], *pod.get("initContainers", [])]
-
-
 def _secret_keys(pod: Manifest) -> list[tuple[str, str | None]]:
     keys: list[tuple[str, str | None]] = []
     for volume in pod.get("volumes", []):
         if "secret" in volume:
             items = volume["secret"].get("items") or [{"key": None}]
             keys += [(volume["secret"]["secretName"], item["key"]) for item in items]
-    for container in _containers(pod):
+    for container in containers(pod):
         for variable in container.get("env", []):
             reference = variable.get("valueFrom", {}).get("secretKeyRef")
             if reference:

@@ -42,11 +42,26 @@ def test_values_are_parsed() -> None:
         ("REDIS_HOST", "a b"),
         ("MAX_UPLOAD_BYTES", "0"),
         ("ALLOW_FETCH_FROM", "10.0.0.1/8"),
+        ("REDIS_SENTINELS", ","),
+        ("REDIS_SENTINELS", "a:b"),
+        ("RABBITMQ_HOSTS", "a b:5672"),
+        ("REDIS_REPLICAS", "-1"),
     ],
 )
 def test_a_wrong_value_names_the_variable(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         load_settings({name: value})
+
+
+def test_several_hosts_are_listed() -> None:
+    settings = load_settings(
+        {"RABBITMQ_HOSTS": "a, b:5673,[::1],[::2]:1", "RABBITMQ_PORT": "5671", "RABBITMQ_HOST": "z"}
+    )
+    assert settings.rabbitmq.nodes == (("a", 5671), ("b", 5673), ("::1", 5671), ("::2", 1))
+    assert load_settings({"RABBITMQ_HOST": "z"}).rabbitmq.nodes == (("z", 5672),)
+    redis = load_settings({"REDIS_SENTINELS": "a,b:1"}).redis
+    assert (redis.sentinels, redis.replicas) == ((("a", 26379), ("b", 1)), 1)
+    assert load_settings({}).redis.replicas == 0
 
 
 def test_secrets_come_from_a_file_first_and_never_show(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from random import shuffle
 
 import pika
 from pika.connection import Connection
@@ -16,27 +17,32 @@ KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 def connection_parameters(
     settings: RabbitSettings, name: str, blocked_timeout: float | None = None
-) -> pika.ConnectionParameters:
-    """pika's parameters for one try to connect within ``settings.timeout``.
+) -> list[pika.ConnectionParameters]:
+    """pika's parameters for one try to connect to each node within ``settings.timeout``, in an order that chance gives.
 
     ``name`` is what the broker's listings call the connection. ``blocked_timeout`` ends a connection that a memory or
     disk alarm has blocked for so many seconds.
     """
-    context = ssl.create_default_context() if settings.tls else None
-    return pika.ConnectionParameters(
-        host=settings.host,
-        port=settings.port,
-        virtual_host=settings.vhost,
-        credentials=pika.PlainCredentials(settings.user, settings.password.reveal()),
-        heartbeat=settings.heartbeat,
-        connection_attempts=1,
-        socket_timeout=settings.timeout,
-        stack_timeout=settings.timeout,
-        blocked_connection_timeout=blocked_timeout,
-        ssl_options=pika.SSLOptions(context, settings.host) if context else None,
-        client_properties={"connection_name": name},
-        tcp_options=dict(KEEPALIVE),
-    )
+    nodes = list(settings.nodes)
+    shuffle(nodes)
+    context = ssl.create_default_context(cafile=settings.ca_file) if settings.tls else None
+    return [
+        pika.ConnectionParameters(
+            host=host,
+            port=port,
+            virtual_host=settings.vhost,
+            credentials=pika.PlainCredentials(settings.user, settings.password.reveal()),
+            heartbeat=settings.heartbeat,
+            connection_attempts=1,
+            socket_timeout=settings.timeout,
+            stack_timeout=settings.timeout,
+            blocked_connection_timeout=blocked_timeout,
+            ssl_options=pika.SSLOptions(context, host) if context else None,
+            client_properties={"connection_name": name},
+            tcp_options=dict(KEEPALIVE),
+        )
+        for host, port in nodes
+    ]
 
 
 def abort(connection: Connection, why: str) -> None:

@@ -55,12 +55,17 @@ class Session:
         self._error: FacerecError | None = None
         self._was_ready = False
         self._timer = loop.call_later(2 * settings.timeout, lambda: self.abort("it did not become ready in time"))
-        self.connection = SelectConnection(
-            connection_parameters(settings, name),
+        self._untried = connection_parameters(settings, name)
+        self.connection = self._connect()
+
+    def _connect(self) -> SelectConnection:
+        self._node = self._untried.pop()
+        return SelectConnection(
+            self._node,
             on_open_callback=self._opened,
-            on_open_error_callback=self._ended,
+            on_open_error_callback=self._not_opened,
             on_close_callback=self._ended,
-            custom_ioloop=loop,
+            custom_ioloop=self._loop,
         )
 
     def redeclare(self, done: Callable[[], None]) -> None:
@@ -81,7 +86,16 @@ class Session:
     def abort(self, why: str) -> None:
         """End at once."""
         self.ready = False
+        self._untried.clear()
         abort(self.connection, why)
+
+    def _not_opened(self, connection: Connection, reason: BaseException) -> None:
+        """A node is away: the next one, or the end."""
+        if self._untried:
+            log.info("%s:%d is away", self._node.host, self._node.port, extra=self._fields("broker_node_down"))
+            self.connection = self._connect()
+        else:
+            self._ended(connection, reason)
 
     def _opened(self, connection: Connection) -> None:
         connection.add_on_connection_blocked_callback(self._block)
@@ -91,9 +105,7 @@ class Session:
     def _declared(self) -> None:
         self._loop.remove_timeout(self._timer)
         self.ready = self._was_ready = True
-        log.info(
-            "connected to RabbitMQ at %s:%d", self._settings.host, self._settings.port, extra=self._fields("broker_up")
-        )
+        log.info("connected to RabbitMQ at %s:%d", self._node.host, self._node.port, extra=self._fields("broker_up"))
         self._on_ready()
 
     def _refused(self, reason: Exception) -> None:

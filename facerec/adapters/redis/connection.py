@@ -14,12 +14,17 @@ import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from facerec.adapters.redis.layout import OWN
 from facerec.config import RedisSettings
 from facerec.errors import InternalError, StoreUnavailable
 
 _SCRIPTS = Path(__file__).parent / "scripts"
+_WAITING_HELPS = ("NOREPLICAS", "MASTERDOWN")
+"""Refusals without a class of their own: too few replicas for a write, and a replica that has lost its primary."""
+_WAIT_SHARE = 0.5
+"""The share of the time limit that replicas have to confirm a change."""
 Argument = str | int | float | bytes
 
 
@@ -31,6 +36,8 @@ def mapped_errors() -> Iterator[None]:
     except (redis.ConnectionError, redis.TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError) as error:
         raise StoreUnavailable(f"Redis: {error}") from error
     except ResponseError as error:
+        if str(error).startswith(_WAITING_HELPS):
+            raise StoreUnavailable(f"Redis: {error}") from error
         raise InternalError(f"Redis refused a command: {error}") from error
     except redis.RedisError as error:
         raise StoreUnavailable(f"Redis: {error}") from error
@@ -39,12 +46,15 @@ def mapped_errors() -> Iterator[None]:
 class RedisDatabases:
     """Clients for the five databases of one server, each with its pool; safe for many threads. Connects when first used.
 
-    A command that finds its connection cut is sent once more, so every script must bear being run twice.
+    A command that finds its connection cut is sent once more, so every script must bear being run twice. With sentinels every
+    new connection asks them for the primary. What a script changed counts when as many replicas as are set have it: else it
+    ends with StoreUnavailable, as when the answer was lost on its way.
     """
 
     def __init__(self, settings: RedisSettings) -> None:
         self._settings = settings
         self._clients: dict[int, Any] = {}
+        self._sentinel = _sentinel(settings) if settings.sentinels else None
 
     def client(self, database: int = OWN) -> Any:
         """The client of a database. It answers in bytes, which its own annotations do not know; hence Any."""
@@ -54,19 +64,17 @@ class RedisDatabases:
 
     def _connect(self, database: int) -> Any:
         settings = self._settings
-        return redis.Redis(
-            host=settings.host,
-            port=settings.port,
-            username=settings.user or None,
-            password=settings.password.reveal() or None,
-            ssl=settings.tls,
-            db=database,
-            protocol=2,
-            socket_timeout=settings.timeout,
-            socket_connect_timeout=settings.timeout,
-            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-            health_check_interval=0,
-        )
+        options = {
+            "username": settings.user or None,
+            "password": settings.password.reveal() or None,
+            "db": database,
+            "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+            "health_check_interval": 0,
+            **_transport(settings),
+        }
+        if self._sentinel:
+            return self._sentinel.master_for(settings.sentinel_primary, **options)  # type: ignore[no-untyped-call]
+        return redis.Redis(host=settings.host, port=settings.port, **options)
 
     def call(self, script: str, *arguments: Argument) -> Any:
         """Run one of our scripts by its name. Raises StoreUnavailable, InternalError."""
@@ -81,14 +89,40 @@ class RedisDatabases:
                 self.client().script_load(_source(script))
                 return self._send(script, calls)
 
+    def settled(self, *command: Argument) -> Any:
+        """What a command that reads database 0 tells, once so many replicas as are set have all that it saw.
+
+        Who builds on what he read, as an index does, must not have seen what a fail-over takes back. Raises StoreUnavailable.
+        """
+        with mapped_errors(), self.client().pipeline(transaction=False) as pipeline:
+            pipeline.execute_command(*command)
+            return self._confirmed(pipeline)[0]
+
+    def history(self) -> str:
+        """The name of the line of changes that the primary continues; a fail-over begins another. Raises StoreUnavailable."""
+        with mapped_errors():
+            return str(self.client().info("replication")["master_replid"])
+
     def _send(self, script: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:
         sha = _sha(script)
-        if len(calls) == 1:
+        if len(calls) == 1 and not self._settings.replicas:
             return [self.client().evalsha(sha, 0, *calls[0])]
         with self.client().pipeline(transaction=False) as pipeline:
             for arguments in calls:
                 pipeline.evalsha(sha, 0, *arguments)
+            return self._confirmed(pipeline)
+
+    def _confirmed(self, pipeline: Any) -> list[Any]:
+        """The answers of a pipeline. On its connection WAIT asks for everything that was written before its last answer."""
+        replicas = self._settings.replicas
+        if not replicas:
             return list(pipeline.execute())
+        pipeline.execute_command("WAIT", replicas, int(1000 * _WAIT_SHARE * self._settings.timeout))
+        answers: list[Any]
+        *answers, confirmed = pipeline.execute()
+        if confirmed < replicas:
+            raise StoreUnavailable(f"Redis: {confirmed} of {replicas} replicas have the change")
+        return answers
 
     def ping(self) -> None:
         """Raises StoreUnavailable unless the server answers."""
@@ -99,6 +133,21 @@ class RedisDatabases:
         for client in self._clients.values():
             client.close()
         self._clients.clear()
+        if self._sentinel:
+            for client in self._sentinel.sentinels:
+                client.close()
+
+
+def _transport(settings: RedisSettings) -> dict[str, Any]:
+    """How every server is spoken to."""
+    tls = {"ssl": True, "ssl_ca_certs": str(settings.ca_file) if settings.ca_file else None} if settings.tls else {}
+    limits = {"socket_timeout": settings.timeout, "socket_connect_timeout": settings.timeout}
+    return {"protocol": 2, **limits, **tls}
+
+
+def _sentinel(settings: RedisSettings) -> Sentinel:
+    password = settings.sentinel_password.reveal() or None
+    return Sentinel(settings.sentinels, sentinel_kwargs={"password": password, **_transport(settings)})  # type: ignore[no-untyped-call]
 
 
 @cache

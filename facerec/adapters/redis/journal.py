@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.layout import FACES, OWN, SEPARATOR
+from facerec.adapters.redis.layout import FACES, SEPARATOR
+from facerec.errors import StoreUnavailable
 from facerec.identity import DEFAULT_OWNER
 from facerec.ports import JournalEntry, JournalGap
 from facerec.records import split_records
 
 _AT_ONCE = 1000
 RELOAD = "reload"
+T = TypeVar("T")
 StreamEntry = tuple[bytes, Mapping[bytes, bytes]]
 
 
@@ -23,8 +26,7 @@ class RedisJournal:
 
     def position(self) -> int:
         """Where the journal ends."""
-        with mapped_errors():
-            return int(self._databases.client(OWN).get("journal:position") or 0)
+        return int(self._databases.settled("GET", "journal:position") or 0)
 
     def count(self) -> int:
         """How many images with faces there are, for progress while loading."""
@@ -32,17 +34,23 @@ class RedisJournal:
             return int(self._databases.client(FACES).dbsize())
 
     def load(self) -> tuple[int, Iterator[tuple[str, Sequence[bytes]]]]:
-        return self.position(), self._all_records()
+        history = self._databases.history()
+        return self.position(), self._of_one_history(history, self._all_records())
 
     def since(self, position: int) -> tuple[JournalEntry, ...] | JournalGap:
-        with mapped_errors():
-            last = self.position()
-            if last == position:
-                return ()
-            found = self._databases.client(OWN).xrange("journal", min=f"{position + 1}-0", count=_AT_ONCE)
+        last = self.position()
+        if last == position:
+            return ()
+        found = self._databases.settled("XRANGE", "journal", f"{position + 1}-0", "+", "COUNT", _AT_ONCE)
         if last < position or not found:
             return JournalGap()
         return decode_entries(found, position)
+
+    def _of_one_history(self, history: str, known: Iterator[T]) -> Iterator[T]:
+        """All that is known, unless another primary took over meanwhile: then some of it may never have been."""
+        yield from known
+        if self._databases.history() != history:
+            raise StoreUnavailable("another Redis took over while everything was read")
 
     def _all_records(self) -> Iterator[tuple[str, Sequence[bytes]]]:
         faces = self._databases.client(FACES)
