@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+from pathlib import Path
 
 from PIL import Image, ImageDraw
 from playwright.sync_api import sync_playwright
@@ -23,7 +24,15 @@ CHROMIUM = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
-PEOPLE = {"Ada": "#d9825b", "Ben": "#5b8bd9", "Cem": "#69a86b", "Dora": "#a86baf", "Elif": "#c9a13b"}
+PEOPLE = {
+    "Ada": "#d9825b",
+    "Ben": "#5b8bd9",
+    "Cem": "#69a86b",
+    "Dora": "#a86baf",
+    "Elif": "#c9a13b",
+    "Somebody": "#8f8f8f",
+}
+KNOWN = ("Ada", "Ben", "Cem", "Dora", "Elif")
 
 
 def drawn(people: list[str], chance: random.Random) -> bytes:
@@ -49,13 +58,16 @@ def main() -> None:
     with private_servers() as (redis, rabbit, folder):
         kept = {"ENGINE": "fake", "IMAGE_STORE": f"file://{folder}/images"}
         with Stack(redis_settings_of(redis), rabbit_settings_of(rabbit), folder, **kept) as stack:
-            pictures = [drawn(chance.sample(sorted(PEOPLE), chance.randint(1, 3)), chance) for _ in range(18)]
-            stack.wait_ended([stack.scan(body, f"holiday {n:02}.png") for n, body in enumerate(pictures)])
-            take(stack.url)
+            pictures = [drawn(chance.sample(KNOWN, chance.randint(1, 3)), chance) for _ in range(18)]
+            hashes = [stack.scan(body, f"holiday {n:02}.png") for n, body in enumerate(pictures)]
+            stack.wait_ended(hashes)
+            wanted = folder / "who.png"
+            wanted.write_bytes(drawn(["Ada", "Somebody"], chance))
+            take(stack.url, hashes[-1], wanted)
 
 
-def take(url: str) -> None:
-    """The main views, light."""
+def take(url: str, image_hash: str, wanted: Path) -> None:
+    """The main views, light: one picture is ``image_hash``, the one searched for lies in ``wanted``."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
         page = browser.new_page(viewport={"width": 1200, "height": 800}, color_scheme="light")
@@ -63,6 +75,13 @@ def take(url: str) -> None:
             page.goto(f"{url}/{view}")
             page.wait_for_load_state("networkidle") if name == "add" else page.wait_for_timeout(1500)
             page.screenshot(path=str(FOLDER / f"{name}.png"))
+        page.goto(f"{url}/#/images/{image_hash}")
+        page.locator("[data-faces] .match").first.wait_for()
+        page.screenshot(path=str(FOLDER / "image.png"))
+        page.goto(f"{url}/#/search")
+        page.set_input_files("[data-file]", str(wanted))
+        page.locator("article.card").nth(1).wait_for()
+        page.screenshot(path=str(FOLDER / "search.png"))
         browser.close()
 
 

@@ -1,4 +1,4 @@
-"""What a newcomer does in the first minutes, with real pictures and the real engine: issue 5, "shown by", 1."""
+"""What a newcomer does in the first minutes, with real pictures and the real engine."""
 
 from __future__ import annotations
 

@@ -144,6 +144,8 @@ def test_what_redis_has_acknowledged_survives_kill_minus_nine(servers: OwnServer
     with servers.stack(tmp_path) as stack:
         hashes = [stack.scan(showing("bob"), f"{n}.png") for n in range(20)]
         stack.wait_ended(hashes)
+        # Faces are grouped into persons a little after their pictures are done.
+        wait_until(lambda: all(stack.image(each)["faces"][0]["person"] for each in hashes), "grouped")
         before = {image_hash: stack.image(image_hash) for image_hash in hashes}
         servers.redis.kill()
         servers.redis.start()
