@@ -34,7 +34,11 @@ def raised_by(module: object) -> list[type[Exception]]:
     return [kind for _name, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, Exception)]
 
 
-@pytest.mark.parametrize("kind", {*raised_by(pika.exceptions), *raised_by(workflow)}, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind",
+    sorted({*raised_by(pika.exceptions), *raised_by(workflow)}, key=lambda kind: kind.__name__),
+    ids=lambda kind: kind.__name__,
+)
 def test_no_error_of_pika_gets_through(kind: type[Exception]) -> None:
     foreign = kind(*ARGUMENTS.get(kind.__name__, ("text",)))
     with pytest.raises(BrokerUnavailable) as caught, broker_errors():
