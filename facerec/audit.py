@@ -16,6 +16,8 @@ What must hold, for every owner; the name before each group is that in the repor
 - ``index``: what a worker loads is what database 3 holds.
 - ``types``: each key is of its type.
 - ``people``: faces, persons and their lists agree (`facerec.adapters.redis.people_check`). There is no repair for it.
+- ``contacts``: every face of a contact is a face of an image, or is none; its clusters and their representatives are those
+  of its faces; contacts and persons know each other; no call left anything (`facerec.adapters.redis.contacts_check`).
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ INVARIANTS = (
     "index",
     "types",
     "people",
+    "contacts",
 )
 
 
@@ -102,6 +105,8 @@ class Audit(Protocol):
     def journal_faults(self) -> Iterator[Fault]: ...
 
     def people_faults(self) -> Iterator[Fault]: ...
+
+    def contact_faults(self) -> Iterator[Fault]: ...
 
 
 class Repairs(Protocol):

@@ -62,6 +62,11 @@ class FacePerson(Strict):
     )
 
 
+class ContactOfPerson(BaseModel):
+    user_id: int
+    contact_id: int
+
+
 class Person(BaseModel):
     id: int
     name: str | None
@@ -72,6 +77,7 @@ class Person(BaseModel):
     created_at: str = Field(description="ISO 8601")
     changed_at: str = Field(description="ISO 8601")
     same_name: list[int] = Field(description="other persons with the same name")
+    contacts: list[ContactOfPerson] = Field(description="the contacts that this person is, of which users")
 
 
 class PlacedFace(Face):

@@ -18,11 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from facerec.adapters.redis import RedisAdmissions, RedisContactAnswers, RedisDatabases
+from facerec.adapters.redis.contacts_check import contact_faults
+from facerec.adapters.redis.layout import prefix
+from facerec.adapters.redis.people_check import check_people
 from facerec.engine.fake import fake_encoding
 from facerec.faces import Encoding
 from facerec.index import stack_encodings
 from facerec.records import encoding_of, face_id_of, model_of
 from facerec.services.contacts_rule import Ranked, confidence, nearest_contacts, representatives
+from facerec.services.contacts_store import Snapshot
 from tests.contact_player import FACES, known_face
 
 UNKNOWN = -1
@@ -190,7 +194,7 @@ def _frozen(state: dict[Key, int]) -> State:
 
 def flaws(databases: RedisDatabases, user: int, owner: str = "default") -> list[str]:
     """Everything about the stored contacts of an only user that is not as it must be."""
-    store, client = RedisContactAnswers(databases), databases.client()
+    store, client, p = RedisContactAnswers(databases), databases.client(), prefix(owner)
     snapshot = store.read(owner, user, None, records=True)
     known = store.known(owner, user, None)
     assert known is not None
@@ -206,23 +210,36 @@ def flaws(databases: RedisDatabases, user: int, owner: str = "default") -> list[
         for number, face in contact.faces.items():
             if face.is_face and number not in contact.records:
                 found.append(f"face {number} of contact {contact.contact_id} has no record in the core")
-            bearers.add((f"contacts:of:{face.face}", f"{user} {contact.contact_id} {number}"))
+            bearers.add((f"{p}contacts:of:{face.face}", f"{user} {contact.contact_id} {number}"))
             images.add(face.image)
     if {face.id for face in known.faces} != wanted:
         found.append(f"representatives {sorted(face.id for face in known.faces)} instead of {sorted(wanted)}")
     stored = {
-        (key.decode(), bearer.decode()) for key in client.keys("contacts:of:*") for bearer in client.smembers(key)
+        (key.decode(), bearer.decode()) for key in client.keys(f"{p}contacts:of:*") for bearer in client.smembers(key)
     }
     if stored != bearers:
         found.append(f"bearers differ by {stored ^ bearers}")
-    listed = {int(each) for each in client.smembers(f"contacts:list:{user}")}
+    listed = {int(each) for each in client.smembers(f"{p}contacts:list:{user}")}
     if listed != set(snapshot.contacts):
         found.append(f"listed are {listed}, there are {set(snapshot.contacts)}")
     there = {image["hash"] for image in RedisAdmissions(databases).images(owner, None, None, 500, "")[0]}
     if there != images:
         found.append(f"images differ by {there ^ images}")
-    if snapshot.stale or client.exists(f"contacts:loose:{user}") or client.exists(f"contacts:turn:{user}"):
+    if snapshot.stale or client.exists(f"{p}contacts:loose:{user}", f"{p}contacts:turn:{user}", "contacts:unsettled"):
         found.append("something was left to be done")
+    found += _wrong_persons(client, p, snapshot)
+    found += list(check_people(databases)) + [fault.detail for fault in contact_faults(databases)]
     assert all(face_id_of(record) for record in known.records)
     assert len(stack_encodings(known.records)) == len(known.faces) <= FACES * len(snapshot.contacts)
     return found
+
+
+def _wrong_persons(client: Any, p: str, snapshot: Snapshot) -> Iterator[str]:
+    """Contacts that are not the person with exactly their faces."""
+    for contact in snapshot.contacts.values():
+        faces = {face.face for face in contact.faces.values() if face.face is not None}
+        user = next(iter(contact.faces.values())).given.user_id
+        person = client.hget(f"{p}contacts:persons", f"{user} {contact.contact_id}")
+        shown = {int(face) for face in client.zrange(f"{p}person:{int(person or 0)}:faces", 0, -1)}
+        if shown != faces:
+            yield f"contact {contact.contact_id} is person {person} with {shown} instead of {faces}"

@@ -18,6 +18,7 @@ from facerec.adapters.imagestore import open_image_store
 from facerec.adapters.rabbitmq import RabbitConsumer, RabbitDeadLetters, RabbitJobPublisher, TopicLogs
 from facerec.adapters.redis import (
     RedisCommits,
+    RedisContactAnswers,
     RedisDatabases,
     RedisErrands,
     RedisGallerySets,
@@ -32,6 +33,7 @@ from facerec.engine.options import EngineOptions
 from facerec.errors import FacerecError
 from facerec.logs import set_up_logs
 from facerec.rule import ScanRule
+from facerec.services.contacts_sweep import Sweeper
 from facerec.services.webhooks import Courier
 from worker.app import Worker
 from worker.grouper import Grouper
@@ -100,6 +102,7 @@ def build(settings: Settings, name: str) -> Worker:
             store=open_image_store(settings.image_store),
             errands=RedisErrands(databases),
             retention=settings.image_retention_days * DAY,
+            sweep=Sweeper(RedisContactAnswers(databases)).sweep,
         ),
         courier=Courier(RedisWebhooks(databases), RedisOverview(databases), UrlFetcher(settings.rest)),
     )

@@ -1,4 +1,4 @@
-"""Keeps the pictures: puts them into the image store between the engine and the commit, and tidies up there.
+"""Keeps the pictures: puts them into the image store between the engine and the commit, and tidies up there and elsewhere.
 
 They are stored before the commit, so an image that is done has its pictures; a job that is done twice stores the same under
 the same names. An image that was erased while a job had it may leave pictures behind: the job that finds this out removes
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 THREADS = 4
 """A store behind a network answers slowly; this many pictures wait for it at once."""
 ERASURES_EVERY = 60.0
+SWEEP_EVERY = 60.0
 EXPIRY_EVERY = 3600.0
 _AT_ONCE = 100
 _LEAVE_AFTER = 2.0
@@ -34,15 +35,19 @@ _LEAVE_AFTER = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """Where pictures are kept, whose turn it is to tidy up, and for how many seconds pictures stay (0: for ever)."""
+    """Where pictures are kept, whose turn it is to tidy up, and for how many seconds pictures stay (0: for ever).
+
+    ``sweep`` does away with what calls for contacts left that died (`facerec.services.contacts_sweep`).
+    """
 
     store: ImageStore
     errands: Errands
     retention: float = 0.0
+    sweep: Callable[[], object] = lambda: None
 
 
 class Keeper:
-    """Threads of its own; with a store that keeps nothing it only passes on."""
+    """Threads of its own; with a store that keeps nothing it only passes on, and tidies up elsewhere."""
 
     def __init__(
         self,
@@ -56,12 +61,14 @@ class Keeper:
         self._store = keeping.store
         self._errands = keeping.errands
         self._retention = keeping.retention
+        self._sweep = keeping.sweep
         self._finished = finished
         self._failed = failed
         self._clock = clock
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
-        self._threads = [guarded_thread(self._run, f"keeper-{number}", crashed) for number in range(THREADS)]
+        keepers = range(THREADS if self.keeps else 0)
+        self._threads = [guarded_thread(self._run, f"keeper-{number}", crashed) for number in keepers]
         self._threads.append(guarded_thread(self._tidy, "tidier", crashed))
 
     @property
@@ -70,9 +77,8 @@ class Keeper:
         return self._store.kind != "none"
 
     def start(self) -> None:
-        if self.keeps:
-            for thread in self._threads:
-                thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         self._stop.set()
@@ -97,6 +103,10 @@ class Keeper:
 
     def tidy(self) -> None:
         """Do the errands that are due. Raises StoreUnavailable, ImageStoreUnavailable."""
+        if self._errands.turn("contacts", SWEEP_EVERY):
+            self._sweep()
+        if not self.keeps:
+            return
         if self._errands.turn("erasures", ERASURES_EVERY):
             for place in self._errands.erasures(_AT_ONCE):
                 self._store.erase(place.owner, place.hash, place.ticket)

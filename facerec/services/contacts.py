@@ -20,7 +20,8 @@ from facerec.services.contacts_changes import Memory, call_name, changed, docume
 from facerec.services.contacts_faces import Document, Result, check_face_url, whole_number
 from facerec.services.contacts_rule import CANDIDATES, confidence, nearest_contacts
 from facerec.services.contacts_scans import Probe, Scans
-from facerec.services.contacts_store import Change, Contact, ContactStore, Known, Turn
+from facerec.services.contacts_store import Change, Contact, ContactStore, Known
+from facerec.services.contacts_sweep import settle
 from facerec.services.contacts_turns import LEASE, Turns
 
 DEFAULT_TIMEOUT = 300.0
@@ -73,9 +74,9 @@ class Contacts:
         deadline = self._deadline(timeout)
         result = Result()
         with self._turns.turn(self._owner, user_id, deadline) as turn:
-            self._settle(turn)
+            settle(self._store, turn)
             self._adding.add(turn, contact_id, given, deadline, result)
-            self._settle(turn)
+            settle(self._store, turn)
         return result.document()
 
     def delete_faces(
@@ -87,13 +88,13 @@ class Contacts:
         while True:
             result = Result()
             with self._turns.turn(self._owner, user_id, self._deadline(timeout)) as turn:
-                self._settle(turn)
+                settle(self._store, turn)
                 snapshot = self._store.read(self._owner, user_id, [contact_id], records=True)
                 contact = snapshot.contacts.get(contact_id) or Contact(contact_id, {}, {})
                 gone = named(contact, given, user_id, result)
                 if not self._store.write(turn, call_name(), snapshot.version, [changed(contact, deleted=gone)]):
                     continue
-                self._settle(turn)
+                settle(self._store, turn)
             result.deleted = [face.document() for face in gone]
             return result.document()
 
@@ -152,20 +153,15 @@ class Contacts:
     def _delete(self, user_id: int, wanted: Sequence[int] | None, timeout: float | None) -> ResultDocument:
         while True:
             with self._turns.turn(self._owner, user_id, self._deadline(timeout)) as turn:
-                self._settle(turn)
+                settle(self._store, turn)
                 snapshot = self._store.read(self._owner, user_id, wanted, records=False)
                 changes = [
                     Change(contact.contact_id, deleted=list(contact.faces.values()))
                     for contact in snapshot.contacts.values()
                 ]
                 if self._store.write(turn, call_name(), snapshot.version, changes, leaves=wanted is None):
-                    self._settle(turn)
+                    settle(self._store, turn)
                     return Result(deleted=documents(snapshot)).document()
-
-    def _settle(self, turn: Turn) -> None:
-        """Images that a call brought, this one or one that died, and that no contact needs, are not left behind."""
-        for image in self._store.loose(turn):
-            self._store.discard(turn, image)
 
     def _nearest(self, user_id: int, probe: Probe, deadline: float) -> list[Document]:
         known = self._known(user_id, deadline)

@@ -108,10 +108,7 @@ class Adding:
         if self._clock() >= deadline:
             raise DeadlineExceeded("the time of the call was over before this face's turn")
 
-        def expect(image: str, ticket: int, brought: bool) -> None:
-            self._store.expect(turn, image, url, ticket, brought=brought)
-
-        return self._scans.portrait(turn.owner, url, deadline, expect)
+        return self._scans.portrait(turn.owner, url, deadline, lambda image: self._store.expect(turn, image, url))
 
     def _forget_erased(self, turn: Turn, portraits: dict[int, Portrait]) -> None:
         """Somebody erased a picture meanwhile: it is looked at again, if it is still to be had."""

@@ -16,14 +16,14 @@ from facerec.faces import Model
 from facerec.identity import image_hash
 from facerec.index import Encodings
 from facerec.jobs import Request
-from facerec.ports import Admissions, Requester
+from facerec.ports import Admission, Admissions, Requester
 from facerec.records import encoding_of, is_comparable, model_of, unpack_face
 
 PAUSE = 0.05
 """Seconds before looking again for what somebody else is about to finish."""
 NO_FACES = "NO_FACES"
-Expect = Callable[[str, int, bool], None]
-"""Told of an image (hash, ticket of its name, whether it was unknown) before it is written."""
+Expect = Callable[[str], Admission]
+"""Admits an image, by its hash, before it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,7 @@ class WorkerScans:
         if known is None:
             picture = self._fetch(url, deadline)
             image = image_hash(picture)
-            admission = self._admissions.admit(owner, image, url)
-            expect(image, admission.ticket, admission.state == "new")
+            admission = expect(image)
             if admission.state != "done" and not self._enroll(owner, url, picture, admission.ticket, deadline):
                 return Portrait()
             known = image, self._finished(owner, image, deadline)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from facerec.errors import ServiceUnavailable
+from facerec.ports import Admission
 from facerec.services.contacts_faces import ContactFace
 
 
@@ -87,11 +88,11 @@ class ContactStore(Protocol):
     def new_ids(self, count: int) -> range:
         """Ids that no face of the system has."""
 
-    def expect(self, turn: Turn, image: str, url: str, ticket: int, *, brought: bool) -> None:
-        """An image is about to be written for this user; until a face of a contact has it, it is `loose`.
+    def expect(self, turn: Turn, image: str, url: str) -> Admission:
+        """Admit an image under the name ``url`` for this user; until a face of a contact has it, it is `loose`."""
 
-        ``ticket`` is that of its name ``url``; ``brought`` says that the image was unknown before.
-        """
+    def unsettled(self, limit: int) -> list[tuple[str, int]]:
+        """Some owners and users that have `loose` images: a call is under way for them, or died."""
 
     def loose(self, turn: Turn) -> list[str]:
         """Images that came into the core for this user's contacts and may be without a face of a contact."""

@@ -97,10 +97,13 @@ class Fsck:
             self._links.load()
         faults: dict[Fault, None] = {}
         audit = self._audit
-        for fault in chain(audit.journal_faults(), self._image_faults(report), audit.strays(), audit.people_faults()):
+        for fault in chain(audit.journal_faults(), self._image_faults(report), audit.strays(), self._other_faults()):
             faults[fault] = None
         report.position = self._links.index.position if self._links else 0
         return list(faults)
+
+    def _other_faults(self) -> Iterator[Fault]:
+        return chain(self._audit.people_faults(), self._audit.contact_faults())
 
     def _image_faults(self, report: Report) -> Iterator[Fault]:
         seen = _SeenFaces()

@@ -118,7 +118,7 @@ def test_a_holder_whose_lease_ran_out_cannot_write(store: RedisContactAnswers) -
     with pytest.raises(LeaseLost):
         store.write(old, "call", 0, [Change(1)])
     with pytest.raises(LeaseLost):
-        store.expect(old, "ab" * 32, "http://a/", 1, brought=True)
+        store.expect(old, "ab" * 32, "http://a/")
     store.end_turn(old)
     assert store.keep_turn(new, 10)
     assert store.write(new, "call", 0, [])

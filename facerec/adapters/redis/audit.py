@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.contacts_check import contact_faults
 from facerec.adapters.redis.inspection import inspection_of, refused_inspection
 from facerec.adapters.redis.journal_audit import journal_faults
 from facerec.adapters.redis.layout import LINKS_KEPT, OWN, STATES, prefix
@@ -77,6 +78,9 @@ class RedisAudit:
         for problem in check_people(self._databases):
             owner, _, detail = problem.removeprefix("owner ").partition(": ")
             yield Fault("people", "people", owner, "", "", detail)
+
+    def contact_faults(self) -> Iterator[Fault]:
+        return contact_faults(self._databases)
 
     def _faults_of_members(self, owner: str, key: str) -> Iterator[Fault]:
         """Of images that are in a list, though perhaps not in the list of all images."""

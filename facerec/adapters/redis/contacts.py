@@ -12,15 +12,19 @@ key                              type    holds
 {p}contacts:done:<user>          string  name of the last write, which may be sent twice; expires
 {p}contacts:of:<face>            set     "user contact face_id" of the contact faces that are this face of the core
 {p}contacts:loose:<user>         set     image hashes that a call of this user brought and that may be without a contact face
+contacts:unsettled               set     {p}<user> of the users that have loose images, while a call has the turn or after it died
 {p}contacts:image:<hash>         hash    ``brought``: ticket under which contacts brought the image; ``name <url>``: ticket of a
                                          name from contacts; ``expected <user>``: a call of that user is about to use it
+{p}contacts:persons              hash    "user contact" -> the person (`facerec.adapters.redis.people`) that the contact is
+{p}person:<id>:contacts          set     the other way round
 {p}contacts:answer:<id>          hash    an answer: user, at, url, candidates, count, feedback
 {p}contacts:answers[:<user>]     zset    ids of the answers
 {p}contacts:counts[:<user>]      hash    recognize_calls, true_positives, false_positives
 contacts:face, contacts:answer   string  counters of ids, one for all owners
 ===============================  ======  ===============================================================================
 
-A user's version, turn and last write stay when the user goes: they keep late writers out.
+A user's version, turn and last write stay when the user goes: they keep late writers out. A person that a contact founded has
+the field ``founded``.
 """
 
 from __future__ import annotations
@@ -32,8 +36,9 @@ from typing import Any
 
 from facerec.adapters.redis.commits import pairs
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
-from facerec.adapters.redis.layout import ERASED_SECONDS, FACES, JOURNAL_LENGTH, OWN, prefix
+from facerec.adapters.redis.layout import ERASED_SECONDS, FACES, JOURNAL_LENGTH, OWN, owner_and_rest, prefix
 from facerec.errors import BadParam, NotFound
+from facerec.ports import Admission
 from facerec.services.contacts_faces import ContactFace
 from facerec.services.contacts_store import Change, Contact, Known, LeaseLost, Snapshot, Turn
 
@@ -92,9 +97,17 @@ class RedisContacts:
             last = int(self._databases.client(OWN).incrby("contacts:face", count))
         return range(last - count + 1, last + 1)
 
-    def expect(self, turn: Turn, image: str, url: str, ticket: int, *, brought: bool) -> None:
-        if not self._databases.call("contacts_expect", *_who(turn), image, url, ticket, int(brought)):
+    def expect(self, turn: Turn, image: str, url: str) -> Admission:
+        reply = self._databases.call("contacts_expect", *_who(turn), image, url)
+        if not reply:
             raise LeaseLost("this call was away for too long, and another has the turn")
+        state, ticket = reply
+        return Admission(state.decode(), int(ticket))
+
+    def unsettled(self, limit: int) -> list[tuple[str, int]]:
+        with mapped_errors():
+            found = self._databases.client(OWN).srandmember("contacts:unsettled", limit)
+        return [(owner, int(user)) for owner, user in (owner_and_rest(each.decode()) for each in found)]
 
     def loose(self, turn: Turn) -> list[str]:
         with mapped_errors():

@@ -45,6 +45,7 @@ face, gallery, ...     many    faces in galleries, persons, cameras: see `facere
 tokens                 hash    SHA-256 of a token -> {"owner", "created_at", "note"}
 session:<sha256>       string  a browser's session at the page: SHA-256 of the token that opened it; expires
 people, grouping, ...  many    persons: see `facerec.adapters.redis.people`
+contact, contacts      many    contacts: see `facerec.adapters.redis.contacts`
 workers                set     names of the workers that live, or lived lately
 worker:<name>          string  what a living worker says of itself, JSON; expires
 =====================  ======  =========================================================================================

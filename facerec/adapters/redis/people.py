@@ -8,9 +8,10 @@ key                       type    holds
 ========================  ======  ======================================================================================
 person                    string  counter of persons
 {p}person:<id>            hash    name, hidden (``1``), cover (face id), created_at, changed_at (seconds); ``listed``: the list
-                                  it is in and its place there
+                                  it is in and its place there; founded (``1``) when a contact made it
 {p}person:<id>:faces      zset    its faces, each scored by itself: the newest picture is last
 {p}person:<id>:not        set     faces that somebody said are not this person
+{p}person:<id>:contacts   set     the contacts that it is: see `facerec.adapters.redis.contacts`
 {p}face:<id>:not          set     the other way round: persons that the face is not
 {p}faces:person           hash    face id -> person id, or nothing: no person yet. A face that takes no part in the grouping
                                   (marked, or found with little confidence) is not in it until somebody gives it to a person

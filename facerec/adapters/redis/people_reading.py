@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
@@ -34,10 +34,11 @@ class PeopleReading:
             for person in persons:
                 pipeline.hgetall(f"{p}person:{person}")
                 pipeline.zcard(f"{p}person:{person}:faces")
+                pipeline.smembers(f"{p}person:{person}:contacts")
             found = pipeline.execute()
         documents = [
-            person_document(person, {name.decode(): value.decode() for name, value in fields.items()}, size)
-            for person, fields, size in zip(persons, found[::2], found[1::2], strict=True)
+            person_document(person, {name.decode(): value.decode() for name, value in fields.items()}, size, contacts)
+            for person, fields, size, contacts in zip(persons, found[::3], found[1::3], found[2::3], strict=True)
             if fields
         ]
         self._add_namesakes(p, documents)
@@ -175,8 +176,8 @@ class PeopleReading:
                     yield image.decode(), record, int(person) if person else None
 
 
-def person_document(person: int, fields: dict[str, str], size: int) -> Document:
-    """A person as the REST contract shows it."""
+def person_document(person: int, fields: dict[str, str], size: int, contacts: Collection[bytes]) -> Document:
+    """A person as the REST contract shows it; ``contacts`` as "user contact"."""
     return {
         "id": person,
         "name": fields.get("name"),
@@ -186,6 +187,10 @@ def person_document(person: int, fields: dict[str, str], size: int) -> Document:
         "created_at": text_of(fields["created_at"]),
         "changed_at": text_of(fields["changed_at"]),
         "same_name": [],
+        "contacts": [
+            {"user_id": user, "contact_id": contact}
+            for user, contact in sorted(tuple(map(int, each.split())) for each in contacts)
+        ],
     }
 
 

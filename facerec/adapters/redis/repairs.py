@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.contacts_check import mend_contacts
 from facerec.adapters.redis.inspection import are_sound
 from facerec.adapters.redis.journal import decode_entry
 from facerec.adapters.redis.layout import JOURNAL_LENGTH, OWN, prefix
@@ -35,6 +36,8 @@ class RedisRepairs:
                 self._databases.call("repair_stray", *fault.evidence, fault.subject, fault.owner, JOURNAL_LENGTH)
             case "journal":
                 self._databases.call("repair_journal", fault.subject)
+            case "contacts":
+                mend_contacts(self._databases, fault)
             case _:
                 return False
         return True

@@ -60,16 +60,20 @@ class Desk:
     """A keeper with what it hands on."""
 
     def __init__(self, store: Any, errands: Errands | None = None, retention: float = 0.0, now: float = 0.0) -> None:
+        self.sweeps = 0
         self.passed: queue.Queue[tuple[str, object]] = queue.Queue()
         self.errands = errands or Errands()
         self.keeper = Keeper(
-            keeping=Keeping(store, self.errands, retention),
+            keeping=Keeping(store, self.errands, retention, self.sweep),
             finished=lambda _, result: self.passed.put(("finished", result)),
             failed=lambda _, error: self.passed.put(("failed", error)),
             crashed=lambda: self.passed.put(("crashed", None)),
             clock=lambda: now,
         )
         self.keeper.start()
+
+    def sweep(self) -> None:
+        self.sweeps += 1
 
     def next(self) -> tuple[str, object]:
         return self.passed.get(timeout=10)
@@ -165,6 +169,16 @@ def test_errands(store: ImageStore) -> None:
     desk.keeper.tidy()
     assert store.get(Place("other", PLACE.hash, 1), "original") is None
     desk.keeper.close()
+
+
+def test_what_dead_calls_left_is_swept_up_in_turn_even_when_no_pictures_are_kept(store: ImageStore) -> None:
+    for kept in (store, open_image_store("none")):
+        desk = Desk(kept)
+        desk.errands.due = {"contacts"}
+        for _ in range(2):
+            desk.keeper.tidy()
+        assert desk.sweeps == 1
+        desk.keeper.close()
 
 
 def test_an_erasure_stays_open_while_the_store_is_away() -> None:

@@ -1,5 +1,5 @@
 -- with: contacts_shared
--- Change contacts in one step. ARGV: p, user, token, call, version, 1 when the user leaves, then for each contact: its id,
+-- Change contacts in one step, and the persons that they are. ARGV: p, user, token, call, version, 1 when the user leaves, then for each contact: its id,
 -- representatives (face_ids with spaces between), a, d, a times (face_id, document), d times face_id.
 -- Returns 'written', 'lost' (it is somebody else's turn), 'moved' (not at that version) or 'gone' (a face of the core is).
 local p, user, token, call, version, leaves = unpack(ARGV, 1, 6)
@@ -30,17 +30,18 @@ while at < #ARGV do
   changes[#changes + 1] = change
 end
 
-local function bearer(contact, number) return user .. ' ' .. contact .. ' ' .. number end
+local function bearer(contact, number) return bond_of(user, contact) .. ' ' .. number end
 
+-- Returns the face of the core that it was, or nil.
 local function delete(contact, number)
   local key = contact_key(p, user, contact)
   local text = redis.call('HGET', key, number)
   local doc = text and cjson.decode(text)
-  if doc and doc.image ~= cjson.null then
-    redis.call('SREM', bearers_key(p, doc.face), bearer(contact, number))
-    redis.call('SADD', contacts_key(p, 'loose', user), doc.image)
-  end
   redis.call('HDEL', key, number)
+  if not doc or doc.image == cjson.null then return nil end
+  redis.call('SREM', bearers_key(p, doc.face), bearer(contact, number))
+  loosen(p, user, doc.image)
+  return doc.face
 end
 
 local function add(contact, face)
@@ -49,12 +50,18 @@ local function add(contact, face)
   if not face.image then return end
   redis.call('SADD', bearers_key(p, face.face), bearer(contact, face.number))
   redis.call('HDEL', brought_key(p, face.image), 'expected ' .. user)
-  redis.call('SREM', contacts_key(p, 'loose', user), face.image)
+  fasten(p, user, face.image)
 end
 
 for _, change in ipairs(changes) do
-  for _, number in ipairs(change.delete) do delete(change.contact, number) end
-  for _, face in ipairs(change.add) do add(change.contact, face) end
+  local lost, won = {}, {}
+  for _, number in ipairs(change.delete) do lost[#lost + 1] = delete(change.contact, number) end
+  for _, face in ipairs(change.add) do
+    add(change.contact, face)
+    if face.image then won[#won + 1] = face end
+  end
+  let_go(p, bond_of(user, change.contact), lost)
+  take_in(p, bond_of(user, change.contact), won)
   if change.leaders == '' then
     redis.call('HDEL', contacts_key(p, 'leaders', user), change.contact)
   else
@@ -62,6 +69,7 @@ for _, change in ipairs(changes) do
   end
   redis.call('SREM', contacts_key(p, 'stale', user), change.contact)
   drop_if_empty(p, user, change.contact)
+  if change.leaders == '' then release(p, bond_of(user, change.contact)) end
 end
 if #changes > 0 then advance(p, user) end
 if leaves == '1' then

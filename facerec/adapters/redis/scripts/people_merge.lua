@@ -9,8 +9,8 @@ for _, person in ipairs({source, target}) do
   if not exists(p, person) then return {'not_found', 'there is no person ' .. person} end
 end
 if source == target then return {'bad', 'into', 'a person cannot be merged into itself'} end
-local from_name, into_name = name_of(p, source), name_of(p, target)
-local name = into_name or from_name or ''
+local from_name, into_name = given_name(p, source), given_name(p, target)
+local name = into_name or from_name or name_of(p, target) or name_of(p, source) or ''
 if choice ~= '' then
   name = choice:sub(2)
 elseif from_name and into_name and from_name ~= into_name then
@@ -38,6 +38,11 @@ for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, target))) do
     table.insert(entry.removed, {face, target})
     contradicted[#contradicted + 1] = face
   end
+end
+entry.contacts = {[source] = contacts_of(p, source)}
+for _, contact in ipairs(entry.contacts[source]) do bind(p, contact, target) end
+if not entry.gone[source].founded and redis.call('HDEL', person_key(p, target), 'founded') == 1 then
+  entry.founded = target
 end
 set_name(p, source, '')
 put(p, faces, target, {})

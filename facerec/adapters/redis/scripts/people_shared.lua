@@ -132,8 +132,45 @@ local function create(p, now, person)
   return person
 end
 
+-- The contacts that a person is (facerec/adapters/redis/contacts.py), each as "user contact". A contact is at most one person.
+local function contacts_of_key(p, person) return p .. 'person:' .. person .. ':contacts' end
+local function contacts_of(p, person)
+  local found = redis.call('SMEMBERS', contacts_of_key(p, person))
+  table.sort(found)
+  return found
+end
+local function person_of_contact(p, contact) return redis.call('HGET', p .. 'contacts:persons', contact) end
+
+-- A contact is this person from now on, or '' for none.
+local function bind(p, contact, person)
+  local before = person_of_contact(p, contact)
+  if before then redis.call('SREM', contacts_of_key(p, before), contact) end
+  if person == '' then
+    redis.call('HDEL', p .. 'contacts:persons', contact)
+  else
+    redis.call('HSET', p .. 'contacts:persons', contact, person)
+    redis.call('SADD', contacts_of_key(p, person), contact)
+  end
+end
+
+-- The name that a contact gives to a person without one.
+local function name_of_contact(contact)
+  local user, id = contact:match('^(%S+) (%S+)$')
+  return 'contact ' .. id .. ' of user ' .. user
+end
+
+-- The name that somebody gave to a person, or nil.
+local function given_name(p, person)
+  local name = name_of(p, person)
+  for _, contact in ipairs(contacts_of(p, person)) do
+    if name == name_of_contact(contact) then return nil end
+  end
+  return name or nil
+end
+
 -- Remove a person that has no face, and every "not this person" that names it.
 local function vanish(p, person)
+  for _, contact in ipairs(contacts_of(p, person)) do bind(p, contact, '') end
   for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, person))) do
     redis.call('SREM', not_persons_key(p, face), person)
   end
@@ -252,6 +289,8 @@ end
 -- A person is about to vanish by an operation: note in the history's entry all that vanishes with it.
 local function note_end(p, person, entry)
   entry.gone[person] = whole(p, person)
+  entry.contacts = entry.contacts or {}
+  entry.contacts[person] = contacts_of(p, person)
   for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, person))) do
     table.insert(entry.removed, {face, person})
   end

@@ -1,4 +1,5 @@
 -- with: people_shared
+-- with: contacts_shared
 -- Take back the newest operation. ARGV: p, token, now. What has been erased since stays erased, what the grouping placed
 -- since stays where it is. Returns {'ok', op, persons, faces}, {'nothing'} or {'refused', reason, op}; an operation that
 -- cannot be taken back leaves the history, because that will not change.
@@ -48,6 +49,15 @@ for person, fields in pairs(entry.fields or {}) do
     touched[person] = true
   end
 end
+if entry.founded and exists(p, entry.founded) then redis.call('HSET', person_key(p, entry.founded), 'founded', '1') end
+for person, contacts in pairs(entry.contacts or {}) do
+  for _, contact in ipairs(contacts) do
+    local current = person_of_contact(p, contact)
+    local is_free = not current or (entry.op == 'merge' and current == entry.persons[2])
+    if exists(p, person) and is_free and has_face(p, contact) then bind(p, contact, person) end
+  end
+end
+for person in pairs(touched) do drop_name_of_another(p, person) end
 for _, move in ipairs(back) do put(p, move.faces, move.person, touched) end
 for _, pair in ipairs(entry.added or {}) do unlink(p, pair[1], pair[2]) end
 for _, pair in ipairs(entry.removed or {}) do
