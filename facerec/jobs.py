@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from facerec.errors import BadParam, MalformedJob
 from facerec.identity import check_hash, check_image_name, check_owner, image_hash
+from facerec.nesting import parse_shallow_json
 
 JOB_VERSION = 1
 Headers = Mapping[str, Any]
@@ -98,7 +99,7 @@ class Request:
         """Raises MalformedJob when a header is missing or wrong."""
         _check_version(headers)
         try:
-            parameters = json.loads(_text(headers, "parameters"))
+            parameters = parse_shallow_json(_text(headers, "parameters"))
             if not isinstance(parameters, dict):
                 raise ValueError("parameters must be an object")
             return cls(
@@ -108,7 +109,7 @@ class Request:
                 parameters=parameters,
                 body=body,
             )
-        except (BadParam, ValueError, RecursionError) as error:
+        except (BadParam, ValueError) as error:
             raise MalformedJob(str(error)) from error
 
 

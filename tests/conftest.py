@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -38,12 +37,6 @@ def setting_names() -> set[str]:
     recorder = _Recorder()
     load_settings(recorder)
     return recorder.asked | {"FACEREC_URL", "FACEREC_TOKEN", "FACEREC_TOKEN_FILE", "FACEREC_CA_FILE"}
-
-
-@pytest.fixture(autouse=True)
-def usual_recursion_limit() -> None:
-    """As in our processes: a tool of the tests that raised the limit would let deeply nested JSON overflow the stack."""
-    sys.setrecursionlimit(1000)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from facerec.archive import StoredImage, StoredKey
 from facerec.errors import BadParam, InputError, InternalError
 from facerec.faces import ENCODING_LENGTH, Box, Face, Mark, Model, Point
 from facerec.identity import check_hash, check_name, check_owner, check_url, ticket_of
+from facerec.nesting import parse_shallow_json
 from facerec.records import encoding_bytes, face_id_of, pack_face, shift_of, unpack_face
 
 STATES = ("queued", "processing", "done", "failed")
@@ -54,8 +54,8 @@ def key_line(key: StoredKey) -> dict[str, Any]:
 def parse_line(text: bytes) -> Line:
     """A line as an object with a kind. Raises DamagedLine."""
     try:
-        line = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        line = parse_shallow_json(text.decode())
+    except ValueError as error:
         raise DamagedLine(f"is not JSON: {error}") from error
     if not isinstance(line, dict) or not isinstance(line.get("kind"), str):
         raise DamagedLine("is no object with a kind")

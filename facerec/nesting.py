@@ -1,0 +1,33 @@
+"""JSON from others, as deep as ours ever is."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+MAX_DEPTH = 32
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
+"""A string, to its end or that of the text; a bracket that opens; a bracket that closes."""
+
+
+def parse_shallow_json(text: str) -> Any:
+    """What ``json.loads`` gives. Raises ValueError when it is no JSON, or nested deeper than MAX_DEPTH.
+
+    The parser of the standard library goes as deep as the interpreter lets it, which may be deeper than its stack bears.
+    """
+    if text.count("[") + text.count("{") > MAX_DEPTH and depth(text) > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    return json.loads(text)
+
+
+def depth(text: str) -> int:
+    """The most brackets that are open at once in a JSON text, those in strings not among them."""
+    deepest = now = 0
+    for token in _TOKENS.finditer(text):
+        if token[1]:
+            now += 1
+            deepest = max(deepest, now)
+        elif token[0][0] != '"':
+            now -= 1
+    return deepest
