@@ -69,10 +69,27 @@ def post_url() -> Response:
     return _accepted(scan_url(services(), owner(), url))
 
 
-@describes(Operation("Names of the images with a matching face", answer=list[str], errors=(400, 401, 403, 503)))
+@describes(
+    Operation(
+        "Names of the images with a matching face",
+        query=models.MatchQuery,
+        answer=list[str],
+        errors=(400, 401, 403, 503),
+    )
+)
 def get_match(image: str) -> Response:
-    no_query(request)
-    return jsonify(services().admissions.matching_names(owner(), check_hash(image)))
+    query = read_query(request, models.MatchQuery)
+    image_hash = check_hash(image)
+    if query.limit is None:
+        if query.cursor:
+            raise BadParam("cursor", "goes with a limit", query.cursor[:100])
+        return jsonify(services().admissions.matching_names(owner(), image_hash))
+    names, cursor = services().admissions.matching_page(owner(), image_hash, query.limit, query.cursor)
+    response = jsonify(names)
+    if cursor:
+        following = urlencode({"limit": query.limit, "cursor": cursor})
+        response.headers["Link"] = f'</match/{image_hash}?{following}>; rel="next"'
+    return response
 
 
 @describes(
@@ -84,10 +101,17 @@ def get_images() -> Response:
     return jsonify({"results": results, "next_page": _next_page(query, cursor)})
 
 
-@describes(Operation("One image with its faces and matches", answer=models.Image, errors=(400, 401, 403, 404, 503)))
+@describes(
+    Operation(
+        "One image with its faces and matches",
+        query=models.ImageQuery,
+        answer=models.Image,
+        errors=(400, 401, 403, 404, 503),
+    )
+)
 def get_image(image: str) -> Response:
-    no_query(request)
-    document = services().admissions.image(owner(), check_hash(image))
+    query = read_query(request, models.ImageQuery)
+    document = services().admissions.image(owner(), check_hash(image), query.limit, query.cursor)
     if document is None:
         raise NotFound("there is no such image")
     return jsonify(_with_thumbnails(document))

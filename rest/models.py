@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from facerec.ports import MATCHES_SHOWN
+
 State = Literal["queued", "processing", "done", "failed"]
 Hash = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the image's bytes")
 
@@ -25,6 +27,16 @@ class ImagesQuery(Strict):
     name: str | None = Field(None, description="only images with a name that begins so")
     limit: int = Field(50, ge=1, le=500)
     cursor: str = Field("", description="from the previous page's next_page")
+
+
+class MatchQuery(Strict):
+    limit: int | None = Field(None, ge=1, le=10_000, description="names on a page; all when not given")
+    cursor: str = Field("", description="from the Link header of the page before")
+
+
+class ImageQuery(Strict):
+    limit: int = Field(MATCHES_SHOWN, ge=1, le=MATCHES_SHOWN, description="matches on a page")
+    cursor: str = Field("", description="the matches_cursor of the page before")
 
 
 class UrlToScan(Strict):
@@ -91,6 +103,8 @@ class ImageSummary(BaseModel):
 class Image(ImageSummary):
     faces: list[Face]
     matches: list[Match] = Field(description="nearest first")
+    matches_total: int = Field(description="how many there are in all")
+    matches_cursor: str = Field(description="the cursor of the next page; empty on the last")
 
 
 class Images(BaseModel):

@@ -20,7 +20,7 @@ from facerec.engine.pictures import probe
 from facerec.errors import BadParam, FacerecError
 from facerec.galleries import FaceBook
 from facerec.jobs import Reply, Request, ScanJob
-from facerec.ports import Admission, Change, DeadLetter, ImageStore, Notice, Place
+from facerec.ports import MATCHES_SHOWN, Admission, Change, DeadLetter, ImageStore, Notice, Place
 from facerec.services.contacts import ContactBooks
 from facerec.services.dead import DeadLetters
 from facerec.services.enrolment import Enrolments
@@ -55,7 +55,7 @@ SUMMARY = {
     "done_at": "2024-01-01T00:00:01+00:00",
     "attempts": 1,
 }
-DOCUMENT = SUMMARY | {"faces": [FACE], "matches": [MATCHING]}
+DOCUMENT = SUMMARY | {"faces": [FACE], "matches": [MATCHING], "matches_total": 1, "matches_cursor": ""}
 
 
 def picture(width: int = 16, height: int = 12, kind: str = "JPEG") -> bytes:
@@ -97,6 +97,7 @@ class FakeAdmissions(Failing):
         self.urls: dict[tuple[str, str], str] = {}
         self.documents: dict[tuple[str, str], dict[str, Any]] = {("default", HASH): DOCUMENT}
         self.asked: list[tuple[Any, ...]] = []
+        self.pages: list[tuple[int, str]] = []
         self.next_cursor = ""
 
     def admit(self, owner: str, image_hash: str, name: str) -> Admission:
@@ -121,8 +122,13 @@ class FakeAdmissions(Failing):
         known = self.documents.get((owner, image_hash))
         return sorted(name for match in known["matches"] for name in match["names"]) if known else []
 
-    def image(self, owner: str, image_hash: str) -> dict[str, Any] | None:
+    def matching_page(self, owner: str, image_hash: str, limit: int, cursor: str) -> tuple[list[str], str]:
+        names = [name for name in self.matching_names(owner, image_hash) if name > cursor]
+        return names[:limit], names[limit - 1] if len(names) > limit else ""
+
+    def image(self, owner: str, image_hash: str, limit: int = MATCHES_SHOWN, cursor: str = "") -> dict[str, Any] | None:
         self._maybe_fail("image")
+        self.pages.append((limit, cursor))
         return self.documents.get((owner, image_hash))
 
     def images(

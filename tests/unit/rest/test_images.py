@@ -19,6 +19,26 @@ def test_match_of_an_unknown_image_is_empty(client: FlaskClient) -> None:
     assert answer.get_json() == []
 
 
+def test_a_page_of_a_match_leads_to_the_next(client: FlaskClient, front: Front) -> None:
+    front.admissions.documents["default", HASH] = DOCUMENT | {"matches": [{"names": ["ü b", "a&1", "c"]}]}
+    path, names = f"/match/{HASH}?limit=2", []
+    while path:
+        answer = client.get(path)
+        names.append(answer.get_json())
+        path = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
+
+    assert names == [["a&1", "c"], ["ü b"]]
+    assert client.get(f"/match/{HASH}?cursor=a").get_json()["param"] == "cursor"
+    assert client.get(f"/match/{HASH}?limit=0").get_json()["param"] == "limit"
+
+
+def test_an_image_is_asked_for_more_of_its_matches(client: FlaskClient, front: Front) -> None:
+    client.get(f"/images/{HASH}")
+    client.get(f"/images/{HASH}?limit=3&cursor=0.5:1")
+
+    assert front.admissions.pages == [(1000, ""), (3, "0.5:1")]
+
+
 def test_an_image_has_the_documented_form(client: FlaskClient) -> None:
     document = client.get(f"/images/{HASH}").get_json()
 
