@@ -15,9 +15,10 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from facerec.errors import ConfigError
-from facerec.faces import Model
+from facerec.model import Model
 
 MIB = 1024 * 1024
+_ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 Network = IPv4Network | IPv6Network
 T = TypeVar("T")
 
@@ -352,8 +353,13 @@ def child_environment() -> dict[str, str]:
         "TMPDIR",
         "CUDA_VISIBLE_DEVICES",
     )
-    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    return {name: os.environ[name] for name in kept if name in os.environ} | one_thread
+    return {name: os.environ[name] for name in kept if name in os.environ} | _ONE_BLAS_THREAD
+
+
+def use_one_blas_thread() -> None:
+    """Let numpy compute in one thread, unless the operator says otherwise. It must not be imported yet: it looks but once."""
+    for name, value in _ONE_BLAS_THREAD.items():
+        os.environ.setdefault(name, value)
 
 
 def share_metrics(folder: Path) -> None:

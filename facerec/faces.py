@@ -8,22 +8,23 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from facerec.model import Model
+
+__all__ = [
+    "ENCODING_LENGTH",
+    "Analysis",
+    "Box",
+    "Encoding",
+    "Face",
+    "Mark",
+    "Model",
+    "Point",
+    "Renderings",
+]
+
 ENCODING_LENGTH = 128
 Encoding = NDArray[np.float32]
 """The 128 numbers that describe a face (dlib: descriptor; elsewhere: embedding). Shape (128,), float32."""
-
-
-class Model(Enum):
-    """Detector + landmarks + encoder. Encodings of two models are never compared.
-
-    The numbers 1 to 4 are those of the Nextcloud app; ``REFERENCE`` is plain ``face_recognition``.
-    """
-
-    REFERENCE = 0
-    CNN = 1
-    CNN_68 = 2
-    HOG = 3
-    CNN_HOG = 4
 
 
 class Mark(Enum):

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +85,11 @@ def test_a_missing_secret_file_is_an_error() -> None:
 def test_children_get_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PASSWORD", "hush")
     assert "hush" not in child_environment().values()
+
+
+def test_numpy_computes_in_one_thread_in_a_worker() -> None:
+    """It must be said before numpy is imported."""
+    code = "import worker, os, sys; print('numpy' in sys.modules, os.environ['OPENBLAS_NUM_THREADS'])"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "1"]
