@@ -136,6 +136,11 @@ def add_a_false_holder(shop: Shop) -> None:
     shop.db(OWN).zadd("holders:far.jpg", {shop.far.hash: shop.far.ticket, ABSENT: 1})
 
 
+def add_more_false_holders_than_one_step_looks_at(shop: Shop) -> None:
+    strangers = {f"{number:064x}": 1 for number in range(120)}
+    shop.db(OWN).zadd("holders:far.jpg", {shop.far.hash: shop.far.ticket, **strangers})
+
+
 def leave_a_lone_holder(shop: Shop) -> None:
     shop.db(OWN).zadd("holders:far.jpg", {shop.far.hash: shop.far.ticket})
 
@@ -283,6 +288,7 @@ DAMAGES: list[tuple[Callable[[Shop], None], set[str]]] = [
     (lead_a_name_to_the_older_image, {"names"}),
     (lose_the_holders, {"names"}),
     (add_a_false_holder, {"names"}),
+    (add_more_false_holders_than_one_step_looks_at, {"names"}),
     (leave_a_lone_holder, {"names"}),
     (lose_a_name_from_the_list, {"names"}),
     (leave_a_name_in_the_list, {"names"}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from facerec.galleries import HIDDEN
 from facerec.index import FaceIds
 
 _AT_ONCE = 1000
+_PAGE = 10_000
 
 
 def gallery_key(p: str, gallery: str) -> str:
@@ -31,9 +32,19 @@ class RedisGallerySets:
 
     def members(self, owner: str, gallery: str) -> tuple[int, FaceIds]:
         version = self.version(owner, gallery)
-        with mapped_errors():
-            found = self._databases.client(OWN).zrange(gallery_key(prefix(owner), gallery), 0, -1)
-        return version, np.array([int(face) for face in found], np.int64)
+        pages = list(self._pages(gallery_key(prefix(owner), gallery)))
+        return version, np.concatenate([np.empty(0, np.int64), *pages])
+
+    def _pages(self, key: str) -> Iterator[FaceIds]:
+        """The members, some at a time; what changes meanwhile is told by the log of changes, as the version is older."""
+        last = "-inf"
+        while True:
+            with mapped_errors():
+                found = self._databases.client(OWN).zrangebyscore(key, last, "+inf", 0, _PAGE)
+            yield np.array([int(face) for face in found], np.int64)
+            if len(found) < _PAGE:
+                return
+            last = f"({int(found[-1])}"
 
     def changes(self, owner: str, gallery: str, version: int) -> Sequence[tuple[int, bool, int]] | None:
         key = f"{prefix(owner)}gallery:{gallery}:log"

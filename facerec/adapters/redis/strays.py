@@ -31,10 +31,19 @@ def _check(databases: RedisDatabases, what: str, items: Sequence[tuple[bytes, ..
     for start in range(0, len(items), _IN_A_SCRIPT):
         arguments: list[Argument] = [part for item in items[start : start + _IN_A_SCRIPT] for part in item]
         for kind, key, subject, detail in databases.call("strays", what, *arguments):
+            if kind == b"many":
+                yield from _faults_of_holders(databases, key)
+                continue
             owner, _ = owner_and_rest(key.decode())
             image_hash = subject.decode() if kind == b"document" else ""
             evidence = (what,) if kind == b"stray" else ()
             yield fault_of(owner, image_hash, kind.decode(), subject.decode(), detail.decode(), evidence)
+
+
+def _faults_of_holders(databases: RedisDatabases, key: bytes) -> Iterator[Fault]:
+    """Of a name that very many images bear."""
+    for members in _pages_of_members(databases.client(OWN), key):
+        yield from _check(databases, "holders", [(key, member) for member in members])
 
 
 def _pages_of_keys(client: Any) -> Iterator[list[bytes]]:

@@ -1,5 +1,6 @@
 -- Look for keys that belong to no image. ARGV: database, then keys of that database; or 'names' and pairs of p and a name
--- from the list of names. Returns faults {kind, key, subject, detail}. Nothing is written.
+-- from the list of names; or 'holders' and pairs of a key and a member. Returns faults {kind, key, subject, detail}; the kind
+-- 'many' is none, but says that the key has too many members for one step. Nothing is written.
 local database = tonumber(ARGV[1])
 local faults = {}
 local function fault(key, kind, subject, detail) faults[#faults + 1] = {kind, key, subject, detail} end
@@ -25,16 +26,22 @@ local function check_image_key(key)
   end
 end
 
-local function check_holders(key, p, name)
+local MANY = 100
+
+local function check_holder(key, hash, ticket)
+  local p, rest = split_key(key)
+  local name = rest:sub(#'holders:' + 1)
+  local upload = redis.call('HGET', p .. 'names:' .. hash, name)
+  if redis.call('HGET', document(p, hash), 'state') ~= 'done' or tonumber(upload or -1) ~= tonumber(ticket) then
+    fault(key, 'name', name, hash .. ' is among its holders and should not be')
+  end
+end
+
+local function check_holders(key, name)
+  if redis.call('ZCARD', key) > MANY then return fault(key, 'many', name, '') end
   local holders = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
   if #holders == 2 then fault(key, 'name', name, 'only one image holds it') end
-  for i = 1, #holders, 2 do
-    local hash = holders[i]
-    local upload = redis.call('HGET', p .. 'names:' .. hash, name)
-    if redis.call('HGET', document(p, hash), 'state') ~= 'done' or tonumber(upload or -1) ~= tonumber(holders[i + 1]) then
-      fault(key, 'name', name, hash .. ' is among its holders and should not be')
-    end
-  end
+  for i = 1, #holders, 2 do check_holder(key, holders[i], holders[i + 1]) end
 end
 
 local function check_own(key)
@@ -48,7 +55,7 @@ local function check_own(key)
   elseif kind == 'names' and redis.call('EXISTS', key) == 1 and redis.call('EXISTS', document(p, subject)) == 0 then
     fault(key, 'stray', key, 'there are names, but no such image')
   elseif kind == 'holders' then
-    check_holders(key, p, subject)
+    check_holders(key, subject)
   end
 end
 
@@ -67,7 +74,12 @@ local function check(key)
   else check_image_key(key) end
 end
 
-if ARGV[1] == 'names' then
+if ARGV[1] == 'holders' then
+  for i = 2, #ARGV, 2 do
+    local ticket = redis.call('ZSCORE', ARGV[i], ARGV[i + 1])
+    if ticket then check_holder(ARGV[i], ARGV[i + 1], ticket) end
+  end
+elseif ARGV[1] == 'names' then
   for i = 2, #ARGV, 2 do
     local p, name = ARGV[i], ARGV[i + 1]
     if in_database(NAME_TO_HASH, 'EXISTS', p .. name) == 0 and redis.call('ZSCORE', p .. 'names', name) then
