@@ -20,8 +20,9 @@ from facerec.faces import Analysis, Box, Face, Model
 from facerec.galleries import Bounds
 from facerec.identity import DEFAULT_OWNER, face_id
 from facerec.index import FaceIndex
+from facerec.loading import load_index
 from facerec.ports import Written
-from facerec.rule import load_index, to_scanned
+from facerec.rule import to_scanned
 from tests.conftest import rabbit_settings_of, redis_settings_of
 from tests.faces import scan_job
 from tests.stack import Stack

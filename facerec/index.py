@@ -22,7 +22,7 @@ from facerec.errors import InternalError
 from facerec.faces import ENCODING_LENGTH, Model
 from facerec.identity import FACES_PER_IMAGE
 from facerec.ports import JournalEntry
-from facerec.records import encoding_bytes, face_id_of, is_comparable, model_of
+from facerec.records import Heads, encoding_bytes, face_id_of, is_comparable, model_of
 
 BLOCK_ROWS = 16384
 PROBES_AT_ONCE = 256
@@ -105,6 +105,14 @@ class FaceIndex:
         for model, group in rows.items():
             partition = self._partitions.setdefault((owner, model), _Partition())
             partition.add(np.array([face_id_of(record) for record in group]), stack_encodings(group))
+
+    def add_heads(self, owner: str, heads: Heads) -> None:
+        """Know these faces from now on, as `add` does; all heads must be whole."""
+        heads = heads[heads["marks"] == 0]
+        for number in np.unique(heads["model"]):
+            some = heads[heads["model"] == number]
+            partition = self._partitions.setdefault((owner, Model(int(number))), _Partition())
+            partition.add(some["id"].astype(np.int64), some["encoding"])
 
     def remove(self, owner: str, ticket: int) -> None:
         """Forget the faces of the image that ``ticket`` announced."""

@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facerec.enrolment import Enrolment
 from facerec.faces import Model
 from facerec.jobs import Reply, Request, ScanJob
+from facerec.records import Heads
 
 MATCHES_SHOWN = 1000
 """Matches in an image document when nobody says how many."""
@@ -229,11 +233,26 @@ class Split:
     """Nothing was written, because images of this batch match so many others that they must be written one by one."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownFaces:
+    """Some images of one owner: how many faces each has, and the heads of their face records in that order.
+
+    What cannot be a face record is a row of zeros. An image may be told twice.
+    """
+
+    owner: str
+    counts: NDArray[np.int64]
+    heads: Heads = field(repr=False)
+
+
 class Journal(Protocol):
     """The store as the index sees it. Every method may raise StoreUnavailable."""
 
-    def load(self) -> tuple[int, Iterator[tuple[str, Sequence[bytes]]]]:
-        """A journal position, and for every image that was known then its owner and face records.
+    def count(self) -> int:
+        """About how many images with faces there are."""
+
+    def load(self) -> tuple[int, Iterator[KnownFaces]]:
+        """A journal position, and every image with faces that was known then.
 
         Images that came or went while reading may or may not be among them; the journal after the position tells.
         """

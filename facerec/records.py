@@ -23,6 +23,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facerec.errors import InternalError
 from facerec.faces import ENCODING_LENGTH, Box, Encoding, Face, Mark, Model, Point
@@ -32,6 +33,16 @@ MAX_RECORD = 700
 _HEAD = struct.Struct("<BBBBQiiiif")
 _MODELS = frozenset(model.value for model in Model)
 _ENCODING_END = _HEAD.size + 4 * ENCODING_LENGTH
+Heads = NDArray[np.void]
+"""Many records without their landmarks, as rows of HEAD."""
+HEAD = np.dtype(
+    {
+        "names": ["version", "model", "marks", "id", "encoding"],
+        "formats": ["u1", "u1", "u1", "<u8", ("<f4", ENCODING_LENGTH)],
+        "offsets": [0, 1, 2, 4, _HEAD.size],
+        "itemsize": _ENCODING_END,
+    }
+)
 
 
 def pack_face(face_id: int, face: Face, coarseness: int = 0) -> bytes:
@@ -68,6 +79,12 @@ def unpack_face(record: bytes) -> tuple[int, Face]:
 def is_whole(record: bytes) -> bool:
     """Whether everything but the landmarks can be read from it."""
     return len(record) >= _ENCODING_END and record[0] == VERSION and record[1] in _MODELS
+
+
+def are_whole(heads: Heads) -> NDArray[np.bool_]:
+    """For each of many records whether everything but the landmarks can be read from it."""
+    whole: NDArray[np.bool_] = (heads["version"] == VERSION) & np.isin(heads["model"], list(_MODELS))
+    return whole
 
 
 def face_id_of(record: bytes) -> int:

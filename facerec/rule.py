@@ -26,8 +26,9 @@ from facerec.faces import Analysis, Model
 from facerec.identity import FACES_PER_IMAGE, face_id, ticket_of
 from facerec.index import FaceIndex, stack_encodings
 from facerec.jobs import ScanJob
+from facerec.loading import Progress, load_index
 from facerec.ports import Commits, Journal, JournalEntry, JournalGap, Moved, Obsolete, Scanned, Split, Written
-from facerec.records import encoding_of, face_id_of, is_comparable, is_whole, model_of, pack_face
+from facerec.records import encoding_of, face_id_of, is_comparable, model_of, pack_face
 
 log = logging.getLogger(__name__)
 LINKS_AT_ONCE = 1000
@@ -78,13 +79,21 @@ class ScanRule:
         self._journal = journal
         self._tolerance = tolerance
         self.index = FaceIndex()
+        self.loading: Progress | None = None
+        """How far `load` is, while it runs. Any thread may read it."""
 
     def load(self) -> None:
         """Build the index from the store and follow the journal to its end. Raises StoreUnavailable."""
-        while True:
-            self.index = load_index(self._journal)
-            if self.catch_up():
-                return
+        try:
+            while True:
+                self.index = load_index(self._journal, self._note_progress)
+                if self.catch_up():
+                    return
+        finally:
+            self.loading = None
+
+    def _note_progress(self, progress: Progress) -> None:
+        self.loading = progress
 
     def catch_up(self) -> bool:
         """Follow the journal to its end; False when it was trimmed too far. Raises StoreUnavailable."""
@@ -225,39 +234,3 @@ def by_partition(batch: Sequence[HasRecords]) -> dict[tuple[str, Model], list[tu
             if is_comparable(record):
                 groups.setdefault((image.owner, model_of(record)), []).append((place, record))
     return groups
-
-
-def load_index(journal: Journal) -> FaceIndex:
-    """An index of everything known. Raises StoreUnavailable."""
-    position, images = journal.load()
-    index = FaceIndex(position)
-    seen: set[int] = set()
-    for owner, found in images:
-        records = [record for record in found if is_whole(record)]
-        if len(records) < len(found):
-            log.error("damaged face records are left out: run facerec fsck --fix", extra={"action": "damaged_records"})
-        # A scan of the keys may show one twice.
-        if records and (ticket := ticket_of_records(records)) not in seen:
-            seen.add(ticket)
-            index.add(owner, records)
-    return _replayed(index, seen, journal)
-
-
-def ticket_of_records(records: Sequence[bytes]) -> int:
-    """The ticket of the image that these records belong to."""
-    return ticket_of(int.from_bytes(records[0][4:12], "little"))
-
-
-def _replayed(index: FaceIndex, seen: set[int], journal: Journal) -> FaceIndex:
-    """``index`` after what happened while it was read: an image that came meanwhile may be in it already."""
-    entries = journal.since(index.position)
-    while entries and not isinstance(entries, JournalGap):
-        for entry in entries:
-            if entry.operation == "add" and entry.image_ticket in seen:
-                index.position = entry.position
-                continue
-            if entry.operation == "remove":
-                seen.discard(entry.image_ticket)
-            index.apply(entry)
-        entries = journal.since(index.position)
-    return index

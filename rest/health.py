@@ -18,6 +18,7 @@ from rest.context import services
 from rest.docs import Operation, describes
 from rest.metrics import CONTENT_TYPE, Metrics
 from rest.params import no_query
+from rest.status import workers_part
 
 LINKS = {
     "scan_image": "/scan/image/<name>",
@@ -94,7 +95,7 @@ def service_document(workers: Mapping[str, Mapping[str, Any]] | None) -> dict[st
             for model in sorted(Model, key=lambda model: model.value)
         ],
         "links": LINKS,
-        "workers": None if workers is None else [_worker(name, state) for name, state in sorted(workers.items())],
+        "workers": None if workers is None else _ready_workers(workers),
     }
 
 
@@ -120,8 +121,13 @@ class RecentWorkers:
         return self._known
 
 
-def _worker(name: str, state: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name, "device": state.get("device"), "model": state.get("model")}
+def _ready_workers(workers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Without those that still start."""
+    return [
+        {"name": name, "device": state.get("device"), "model": state.get("model")}
+        for name, state in sorted(workers.items())
+        if not state.get("loading")
+    ]
 
 
 def _asked(ping: Callable[[], None]) -> dict[str, Any]:
@@ -135,9 +141,9 @@ def _asked(ping: Callable[[], None]) -> dict[str, Any]:
 def _workers(store: Mapping[str, Any]) -> dict[str, Any]:
     """Workers tell Redis that they live: without it, waiting for its time limit once is enough."""
     if not store["ok"]:
-        return {"ok": False, "reason": "unknown, because Redis does not answer"}
+        return workers_part(None)
     try:
         alive = services().workers.workers()
     except FacerecError as error:
         return {"ok": False, "reason": error.reason}
-    return {"ok": True, "reason": None} if alive else {"ok": False, "reason": "no worker lives"}
+    return workers_part(alive)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -40,6 +40,7 @@ class Worker(BaseModel):
     processes: int | None = None
     faces: int | None = Field(None, description="known faces in its index")
     jobs: int | None = Field(None, description="jobs that it holds")
+    loading: str | None = Field(None, description="while it starts: how much of the known faces it has read")
 
 
 class Kept(BaseModel):
@@ -129,7 +130,7 @@ def get_status() -> Response:
     settings = front.settings
     return jsonify(
         {
-            "parts": parts | {"workers": _workers_part(workers)},
+            "parts": parts | {"workers": workers_part(workers)},
             "images": images,
             "waiting": waiting,
             "dead": dead,
@@ -178,11 +179,17 @@ def _asked(parts: dict[str, dict[str, Any]], part: str, ask: Callable[[], T]) ->
     return answer
 
 
-def _workers_part(workers: dict[str, dict[str, Any]] | None) -> dict[str, Any]:
+def workers_part(workers: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Whether there is a worker that can work, or why not; ``workers`` is None when the store does not tell."""
     if workers is None:
         return {"ok": False, "reason": "unknown, because Redis does not answer"}
-    able = [state for state in workers.values() if not state.get("problem")]
-    if able:
+    hindrances = [_hindrance(state) for state in workers.values()]
+    if "" in hindrances:
         return {"ok": True, "reason": None}
-    problems = sorted({str(state["problem"]) for state in workers.values()})
-    return {"ok": False, "reason": "; ".join(problems) or "no worker lives"}
+    return {"ok": False, "reason": "; ".join(sorted(set(hindrances))) or "no worker lives"}
+
+
+def _hindrance(state: Mapping[str, Any]) -> str:
+    if state.get("loading"):
+        return f"loading {state['loading']}"
+    return str(state.get("problem", ""))

@@ -15,6 +15,7 @@ from typing import Any
 
 from facerec.config import Settings
 from facerec.galleries import GallerySets
+from facerec.loading import Progress
 from facerec.ports import Commits, Consumer, JobPublisher, Workers
 from facerec.rule import ScanRule
 from facerec.services.webhooks import Courier
@@ -67,6 +68,7 @@ class Worker:
         self._rule = rule
         self._stop = threading.Event()
         self._crashed = threading.Event()
+        self._loaded = False
         self._patience = Patience()
         self._pool = pool(self.crash)
         self._flights = Flights(metrics.landed)
@@ -145,9 +147,11 @@ class Worker:
     def run(self) -> bool:
         """Whether it ended in good order. Raises ModelMissing, EngineFailure when the engine cannot start."""
         self._pool.start()
+        self._pulse.start()
         try:
             self._load()
         except Stopping:
+            self._pulse.close()
             self._pool.close()
             return True
         for part in (
@@ -155,7 +159,6 @@ class Worker:
             self._committer,
             self._keeper,
             self._intake,
-            self._pulse,
             self._lookout,
             self._postman,
         ):
@@ -166,6 +169,7 @@ class Worker:
             self._metrics.serve(self._settings.worker.metrics_port, self._settings.worker.metrics_host)
         receiving = guarded_thread(self._receive, "consumer", self.crash)
         receiving.start()
+        self._pulse.ready()
         self._stop.wait()
         self._wind_down(receiving)
         return not self._crashed.is_set()
@@ -184,6 +188,7 @@ class Worker:
             extra={"action": "engine_ready"},
         )
         self._patience.insist(self._rule.load)
+        self._loaded = True
         log.info(
             "%d faces known at journal position %d",
             len(self._rule.index),
@@ -197,7 +202,8 @@ class Worker:
         self._patience_ends_later()
 
     def state(self) -> dict[str, Any]:
-        """What this worker says of itself."""
+        """What this worker says of itself; ``loading`` until it can work."""
+        loading = {} if self._loaded else {"loading": str(self._rule.loading or Progress(0, 0))}
         return {
             "model": self._settings.model.name.lower(),
             "device": self._pool.device,
@@ -205,7 +211,7 @@ class Worker:
             "faces": self._committer.known_faces,
             "position": self._committer.position,
             "jobs": len(self._flights),
-        }
+        } | loading
 
     def _receive(self) -> None:
         self._consumer.run(self._intake.take)

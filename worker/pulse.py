@@ -17,7 +17,10 @@ FORGOTTEN_AFTER = 10.0
 
 
 class Pulse:
-    """One thread that beats every EVERY seconds; a worker not heard of for FORGOTTEN_AFTER seconds counts as gone."""
+    """One thread that beats every EVERY seconds; a worker not heard of for FORGOTTEN_AFTER seconds counts as gone.
+
+    The file is touched from `ready` on: the cluster counts a worker that still loads its index as starting.
+    """
 
     def __init__(
         self, name: str, workers: Workers, state: Callable[[], dict[str, Any]], health_file: Path | None
@@ -26,15 +29,23 @@ class Pulse:
         self._workers = workers
         self._state = state
         self._health_file = health_file
-        self._stop = threading.Event()
+        self._is_ready = False
+        self._stopped = False
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
+    def ready(self) -> None:
+        """The worker can work from now on; tell so at once."""
+        self._is_ready = True
+        self._wake.set()
+
     def close(self) -> None:
         """The worker is gone from now on."""
-        self._stop.set()
+        self._stopped = True
+        self._wake.set()
         self._thread.join()
         try:
             self._workers.gone(self._name)
@@ -42,13 +53,13 @@ class Pulse:
             log.debug("could not sign off: %s", error.reason, extra={"action": "pulse"})
 
     def _run(self) -> None:
-        while True:
+        while not self._stopped:
             self._beat()
-            if self._stop.wait(EVERY):
-                return
+            self._wake.wait(EVERY)
+            self._wake.clear()
 
     def _beat(self) -> None:
-        if self._health_file:
+        if self._health_file and self._is_ready:
             self._health_file.touch()
         try:
             self._workers.alive(self._name, self._state(), FORGOTTEN_AFTER)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from facerec.audit import Audit, Fault, Inspection
 from facerec.identity import FACES_PER_IMAGE
 from facerec.index import FaceIndex, stack_encodings
+from facerec.loading import load_index
 from facerec.ports import Journal, JournalGap
 from facerec.records import face_id_of, is_comparable
-from facerec.rule import by_partition, load_index
+from facerec.rule import by_partition
 
 Tickets = NDArray[np.int64]
 

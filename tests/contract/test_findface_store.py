@@ -15,7 +15,8 @@ from facerec.errors import BadParam, Conflict, NotFound
 from facerec.galleries import Bounds, Change
 from facerec.identity import DEFAULT_OWNER, face_id
 from facerec.jobs import ScanJob
-from facerec.rule import ScanRule, load_index, to_scanned
+from facerec.loading import load_index
+from facerec.rule import ScanRule, to_scanned
 from tests.faces import analysis, scan_job
 
 OWNER = DEFAULT_OWNER

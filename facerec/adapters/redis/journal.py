@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
+import numpy as np
+
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import FACES, SEPARATOR
 from facerec.errors import StoreUnavailable
 from facerec.identity import DEFAULT_OWNER
-from facerec.ports import JournalEntry, JournalGap
-from facerec.records import split_records
+from facerec.ports import JournalEntry, JournalGap, KnownFaces
+from facerec.records import HEAD, split_records
 
 _AT_ONCE = 1000
+BYTES_AT_ONCE = 250_000
+"""Of face records that one step of loading puts together; it may go beyond by one image."""
 RELOAD = "reload"
 T = TypeVar("T")
 StreamEntry = tuple[bytes, Mapping[bytes, bytes]]
@@ -33,9 +37,9 @@ class RedisJournal:
         with mapped_errors():
             return int(self._databases.client(FACES).dbsize())
 
-    def load(self) -> tuple[int, Iterator[tuple[str, Sequence[bytes]]]]:
+    def load(self) -> tuple[int, Iterator[KnownFaces]]:
         history = self._databases.history()
-        return self.position(), self._of_one_history(history, self._all_records())
+        return self.position(), self._of_one_history(history, self._all_faces())
 
     def since(self, position: int) -> tuple[JournalEntry, ...] | JournalGap:
         last = self.position()
@@ -52,20 +56,31 @@ class RedisJournal:
         if self._databases.history() != history:
             raise StoreUnavailable("another Redis took over while everything was read")
 
-    def _all_records(self) -> Iterator[tuple[str, Sequence[bytes]]]:
+    def _all_faces(self) -> Iterator[KnownFaces]:
         faces = self._databases.client(FACES)
         cursor = 0
         while True:
             with mapped_errors():
-                cursor, keys = faces.scan(cursor, count=_AT_ONCE)
-                with faces.pipeline(transaction=False) as pipeline:
-                    for key in keys:
-                        pipeline.lrange(key, 0, -1)
-                    lists = pipeline.execute()
-            for key, records in zip(keys, lists, strict=True):
-                yield owner_of_key(key), records
+                cursor, found = faces.scan(cursor, count=_AT_ONCE)
+            for owner, keys in _by_owner(found).items():
+                yield from self._faces_of(owner, keys)
             if cursor == 0:
                 return
+
+    def _faces_of(self, owner: str, keys: Sequence[bytes]) -> Iterator[KnownFaces]:
+        """Of as many images at a time as keep Redis busy for some milliseconds."""
+        while keys:
+            joined, *counts = self._databases.call("faces_at_once", BYTES_AT_ONCE, HEAD.itemsize, *keys)
+            yield KnownFaces(owner, np.array(counts, np.int64), np.frombuffer(joined, HEAD))
+            keys = keys[len(counts) :]
+
+
+def _by_owner(keys: Sequence[bytes]) -> dict[str, list[bytes]]:
+    """Keys of database 3 by their owners; each once, though a scan may show one twice."""
+    groups: dict[str, list[bytes]] = {}
+    for key in dict.fromkeys(keys):
+        groups.setdefault(owner_of_key(key), []).append(key)
+    return groups
 
 
 def decode_entries(found: Sequence[StreamEntry], position: int) -> tuple[JournalEntry, ...] | JournalGap:

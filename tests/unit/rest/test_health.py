@@ -93,6 +93,17 @@ def test_not_ready_without_a_worker(client: FlaskClient, front: Front) -> None:
     assert client.get("/healthz").status_code == 200
 
 
+def test_not_ready_while_the_only_worker_loads(client: FlaskClient, front: Front) -> None:
+    front.workers.states = {"w": {"loading": "300 of 1000 images"}}
+
+    parts = client.get("/readyz").get_json()["parts"]
+
+    assert parts["workers"] == {"ok": False, "reason": "loading 300 of 1000 images"}
+    assert client.get("/", headers={"Accept": "application/json"}).get_json()["workers"] == []
+    front.workers.states["other"] = {}
+    assert client.get("/readyz").get_json()["ready"] is True
+
+
 def test_metrics_count_by_route(client: FlaskClient) -> None:
     client.post("/scan/image/a.jpg", data=picture())
     client.post("/scan/image/b.jpg", data=b"")
