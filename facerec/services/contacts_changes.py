@@ -14,6 +14,7 @@ from facerec.services.contacts_rule import Ranked, representatives
 from facerec.services.contacts_store import Change, Contact, ContactStore, Known, Snapshot, Turn
 
 USERS_REMEMBERED = 64
+RENEWED_AT_ONCE = 200
 
 
 def call_name() -> str:
@@ -65,9 +66,9 @@ def named(contact: Contact, faces: Collection[object], user_id: int, result: Res
 
 
 def renew(store: ContactStore, turn: Turn) -> None:
-    """Make the clusters anew of contacts that lost a face by an erasure. Raises LeaseLost, StoreUnavailable."""
+    """Make the clusters anew of stale contacts, some in each step. Raises LeaseLost, StoreUnavailable."""
     while True:
-        stale = sorted(store.read(turn.owner, turn.user_id, [], records=False).stale)
+        stale = sorted(store.read(turn.owner, turn.user_id, [], records=False).stale)[:RENEWED_AT_ONCE]
         if not stale:
             return
         snapshot = store.read(turn.owner, turn.user_id, stale, records=True)

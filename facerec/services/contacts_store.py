@@ -26,9 +26,10 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """Contacts at one moment. ``stale`` are contacts that lost a face by an erasure: their clusters must be made anew."""
+    """Contacts at one moment. ``stale`` are contacts whose clusters must be made anew: those that lost a face by an erasure,
+    or all, when the encodings were exchanged for another model's."""
 
-    version: int
+    version: str
     contacts: Mapping[int, Contact]
     stale: frozenset[int]
 
@@ -47,7 +48,7 @@ class Change:
 class Known:
     """The representatives of a user at one moment, and their face records. ``stale`` as in `Snapshot`."""
 
-    version: int
+    version: str
     stale: bool
     faces: Sequence[ContactFace]
     records: Sequence[bytes] = field(repr=False)
@@ -76,10 +77,10 @@ class ContactStore(Protocol):
     def read(self, owner: str, user_id: int, contact_ids: Sequence[int] | None, *, records: bool) -> Snapshot:
         """These contacts, None for all; those without faces are left out."""
 
-    def known(self, owner: str, user_id: int, version: int | None) -> Known | None:
+    def known(self, owner: str, user_id: int, version: str | None) -> Known | None:
         """The representatives, or None when the user's version is still ``version``."""
 
-    def write(self, turn: Turn, call: str, version: int, changes: Sequence[Change], *, leaves: bool = False) -> bool:
+    def write(self, turn: Turn, call: str, version: str, changes: Sequence[Change], *, leaves: bool = False) -> bool:
         """Write all changes, or nothing and False when the user is not at ``version`` any more or a picture is gone.
 
         ``call`` names this write, which may be sent twice. With ``leaves`` everything else of the user goes, too.

@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 from flask.testing import FlaskClient
 
-from facerec.adapters.redis import RedisAdmissions, RedisDatabases, RedisPeople
+from facerec.adapters.redis import RedisAdmissions, RedisDatabases, RedisFaceBook, RedisPeople
 from facerec.adapters.redis.contacts_check import contact_faults
 from facerec.adapters.redis.people_check import check_people
 from facerec.engine.fake import FakeEngine
+from facerec.galleries import DEFAULT_GALLERY, Bounds
 from facerec.jobs import Reply, Request
 from facerec.rule import to_scanned
 from facerec.services.contacts import ContactBooks, Contacts
@@ -260,6 +261,21 @@ def test_a_person_merged_into_a_contact_does_not_go_with_it(book: Contacts, page
 
 
 # ---------------------------------------------------------------- erased there
+
+
+def test_galleries_have_the_faces_of_contacts_and_what_is_dropped_there_is_gone(
+    book: Contacts, page: Page, databases: RedisDatabases
+) -> None:
+    add(book, [ann(1), ann(2), ann(3)])
+    galleries = RedisFaceBook(databases)
+    shown = galleries.page("default", DEFAULT_GALLERY, Bounds(), 10).ids
+    assert len(shown) == 3
+    dropped = min(shown)
+    galleries.drop("default", dropped, 0.6)
+    assert len(book.get_faces(USER)) == 2
+    assert page.named() == {NAME: 2}
+    (person,) = page.people()
+    assert dropped not in [each["id"] for each in page.ask("GET", f"/people/{person['id']}")["page"]["results"]]
 
 
 def test_erasing_a_picture_takes_the_face_from_contact_and_person(book: Contacts, page: Page, stage: Stage) -> None:

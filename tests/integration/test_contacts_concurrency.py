@@ -116,12 +116,12 @@ def test_a_holder_whose_lease_ran_out_cannot_write(store: RedisContactAnswers) -
     assert not store.keep_turn(old, 10)
     assert not store.take_turn(old, 10)
     with pytest.raises(LeaseLost):
-        store.write(old, "call", 0, [Change(1)])
+        store.write(old, "call", "0.0", [Change(1)])
     with pytest.raises(LeaseLost):
         store.expect(old, "ab" * 32, "http://a/")
     store.end_turn(old)
     assert store.keep_turn(new, 10)
-    assert store.write(new, "call", 0, [])
+    assert store.write(new, "call", "0.0", [])
 
 
 def test_a_lease_is_kept_while_its_holder_lives_and_ends_soon_after_it_died(store: RedisContactAnswers) -> None:
@@ -154,7 +154,7 @@ def test_a_lease_is_kept_while_its_holder_lives_and_ends_soon_after_it_died(stor
 def test_a_write_that_is_sent_twice_is_done_once(store: RedisContactAnswers) -> None:
     turn = Turn("default", USER, "turn")
     store.take_turn(turn, 10)
-    assert store.write(turn, "one", 0, [Change(1)])
-    assert store.write(turn, "one", 0, [Change(1)])
-    assert not store.write(turn, "two", 0, [Change(1)])
-    assert store.read("default", USER, [], records=False).version == 1
+    assert store.write(turn, "one", "0.0", [Change(1)])
+    assert store.write(turn, "one", "0.0", [Change(1)])
+    assert not store.write(turn, "two", "0.0", [Change(1)])
+    assert store.read("default", USER, [], records=False).version == "1.0"

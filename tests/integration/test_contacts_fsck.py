@@ -5,14 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from facerec.adapters.redis import RedisAdmissions, RedisAudit, RedisContactAnswers, RedisDatabases, RedisRepairs
 from facerec.adapters.redis.layout import FACES, prefix
+from facerec.engine.fake import FakeEngine, fake_encoding
+from facerec.faces import Model
 from facerec.identity import image_hash
-from facerec.records import face_id_of
+from facerec.records import face_id_of, pack_face, unpack_face
 from facerec.services.contacts import ContactBooks
 from facerec.services.contacts_sweep import Sweeper
 from facerec.services.fsck import Fsck, Report
@@ -184,6 +187,24 @@ def test_each_damage_is_named_and_mended(shop: Shop, damage: Callable[[Shop], No
     assert shop.check().found == []
     left = {key.decode().removeprefix(P).split(":")[1] for key in shop.db.keys("*contact*")}
     assert left <= {"version", "done", "counts", "face", "answer", "answered"}
+
+
+def test_clusters_follow_when_the_encodings_are_exchanged_for_another_models(shop: Shop) -> None:
+    """Ann's two like pictures are unlike to the other model, and her third is like the first."""
+    faces = shop.databases.client(FACES)
+    for number, person in enumerate(("new ann", "new ann with a hat", "new ann")):
+        record = faces.lindex(P + shop.image(number), 0)
+        found = replace(unpack_face(record)[1], encoding=fake_encoding(person), model=Model.CNN)
+        faces.lset(P + shop.image(number), 0, pack_face(face_id_of(record), found))
+    assert shop.book.recognize_face(USER, face_url("ann", tag="probe"))
+    shop.db.incr("contacts:sets")
+    assert shop.check().found == []
+    books = open_books(shop.databases, Pages(), worker=OwnWorker(shop.databases, FakeEngine(Model.CNN)))
+    best = (books.of(OWNER).recognize_face(USER, face_url("new ann", tag="probe")) or [])[0]
+    assert (best["face_id"], best["recognition_confidence"] > 0.99) == (2, True)
+    assert shop.db.hget(f"{P}contacts:leaders:7", CONTACT) == b"1 2"
+    assert shop.check().found == []
+    books.close()
 
 
 def test_a_key_of_a_wrong_type_is_named_and_left_alone(shop: Shop) -> None:

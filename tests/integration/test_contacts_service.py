@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks import contacts as measured
 from facerec import contacts
 from facerec.config import RabbitSettings, RedisSettings, load_settings
+from facerec.identity import image_hash
+from facerec.services.contacts_rule import MIDDLE
 from tests import pictures
 from tests.contact_worlds import face, web
 from tests.drawings import drawing, showing
@@ -62,8 +65,16 @@ def test_the_module_and_rest_serve_the_same_contacts(
         assert (best["contact_id"], best["recognition_confidence"] > 0.99) == (2, True)
         images = ask(stack, "GET", "/images")["results"]
         assert len(images) == 13
-        assert len(ask(stack, "DELETE", "/users/1")["deleted"]) == 14
+        people = ask(stack, "GET", "/people?named=true")["results"]
+        assert [(each["name"], each["faces"]) for each in people] == [
+            ("contact 2 of user 1", 12),
+            ("contact 3 of user 1", 1),
+        ]
+        ask(stack, "DELETE", f"/images/{image_hash(bodies['bob.png'])}")
+        assert book.get_faces(1, 3) == []
+        assert len(ask(stack, "DELETE", "/users/1")["deleted"]) == 13
         assert ask(stack, "GET", "/images")["results"] == []
+        assert ask(stack, "GET", "/people")["results"] == []
         assert book.get_faces(1) == []
 
 
@@ -81,6 +92,8 @@ def test_forty_nine_of_fifty_people_are_recognised_and_those_of_another_user_nev
             faces = [face(user, contact, n, f"{address}{contact}-{n}.jpg", score=n / 10) for n in range(5)]
             result = ask(stack, "POST", f"/users/{user}/contacts/{contact}/faces", {"faces": faces})
             assert len(result["added"]) == 5, result
+        people = ask(stack, "GET", "/people?named=true")["results"]
+        assert [(each["faces"], len(each["contacts"])) for each in people] == [(5, 2)] * 10
         right = sure = 0
         for contact, n in itertools.product(range(10), range(5, 10)):
             found = ask(stack, "POST", "/users/1/recognize", {"face_url": f"{address}{contact}-{n}.jpg"})
@@ -91,3 +104,14 @@ def test_forty_nine_of_fifty_people_are_recognised_and_those_of_another_user_nev
         print(f"{right} of 50 first answers are right, {sure} of them with a confidence of at least 0.5")  # noqa: T201
         assert right >= 49
         assert sure >= 48
+
+
+@pytest.mark.skipif(not pictures.lfw100(), reason="needs lfw100, see tests/pictures.py")
+def test_over_all_252_splits_strangers_get_no_answer_and_contacts_the_right_one() -> None:
+    """Five pictures of each person enrolled and the other five asked, and the other way round."""
+    people = measured.encode()
+    trials = [measured.trial(people, enrolled) for enrolled in measured.choices(0)]
+    right, rejected, worst = measured.rates(trials, MIDDLE)
+    print(f"{right * 50:.2f} of 50 right, {rejected:.2%} of strangers rejected, {worst:.2%} in the worst split")  # noqa: T201
+    assert right * 50 >= 48
+    assert rejected >= 0.95

@@ -8,6 +8,9 @@ key                              type    holds
 {p}contacts:leaders:<user>       hash    contact -> face_ids of the representatives of its clusters
 {p}contacts:stale:<user>         set     contacts that lost a face by an erasure: their clusters are made anew before use
 {p}contacts:version:<user>       string  counts changes
+{p}contacts:set:<user>           string  value of contacts:sets when the clusters of all contacts were made, but for the stale ones
+contacts:sets                    string  how often databases 3 and 4 were exchanged for those of another model; then every
+                                         cluster of every user is made anew before use
 {p}contacts:turn:<user>          string  token of the call that may change the user; expires
 {p}contacts:done:<user>          string  name of the last write, which may be sent twice; expires
 {p}contacts:of:<face>            set     "user contact face_id" of the contact faces that are this face of the core
@@ -69,9 +72,9 @@ class RedisContacts:
         for contact, flat, found in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
             if flat:
                 contacts[int(contact)] = _contact(user_id, int(contact), pairs(flat), found)
-        return Snapshot(int(version), contacts, frozenset(map(int, stale)))
+        return Snapshot(version.decode(), contacts, frozenset(map(int, stale)))
 
-    def known(self, owner: str, user_id: int, version: int | None) -> Known | None:
+    def known(self, owner: str, user_id: int, version: str | None) -> Known | None:
         asked = "" if version is None else version
         current, *rest = self._databases.call("contacts_known", prefix(owner), user_id, asked)
         if not rest:
@@ -81,9 +84,9 @@ class RedisContacts:
             ContactFace.of(user_id, int(contact), int(number), text)
             for contact, number, text in zip(rows[::4], rows[1::4], rows[2::4], strict=True)
         ]
-        return Known(int(current), int(stale) > 0, faces, rows[3::4])
+        return Known(current.decode(), int(stale) > 0, faces, rows[3::4])
 
-    def write(self, turn: Turn, call: str, version: int, changes: Sequence[Change], *, leaves: bool = False) -> bool:
+    def write(self, turn: Turn, call: str, version: str, changes: Sequence[Change], *, leaves: bool = False) -> bool:
         arguments: list[Argument] = [*_who(turn), call, version, int(leaves)]
         for change in changes:
             arguments += _change_arguments(change)

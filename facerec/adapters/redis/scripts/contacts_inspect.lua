@@ -28,7 +28,8 @@ function look.contact()
     fault('it is not in the list of the user')
   end
   for i = 1, #flat, 2 do check_face(bond, flat[i], flat[i + 1], found) end
-  if redis.call('SISMEMBER', contacts_key(p, 'stale', user), contact) == 1 then return {} end
+  local is_stale = redis.call('SISMEMBER', contacts_key(p, 'stale', user), contact) == 1
+  if is_stale or is_all_stale(p, user) then return {} end
   return {redis.call('HGET', contacts_key(p, 'leaders', user), contact) or '', unpack(found)}
 end
 

@@ -5,7 +5,7 @@
 local p, user, version = unpack(ARGV)
 local current = version_of(p, user)
 if version == current then return {current} end
-local reply = {current, redis.call('SCARD', contacts_key(p, 'stale', user))}
+local reply = {current, #stale_of(p, user)}
 local leaders = redis.call('HGETALL', contacts_key(p, 'leaders', user))
 for i = 1, #leaders, 2 do
   local contact = leaders[i]

@@ -4,7 +4,7 @@
 local p, user, with_records, which = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4]
 local wanted = which == 'all' and redis.call('SMEMBERS', contacts_key(p, 'list', user)) or {}
 for i = 5, #ARGV do wanted[#wanted + 1] = ARGV[i] end
-local reply = {version_of(p, user), redis.call('SMEMBERS', contacts_key(p, 'stale', user))}
+local reply = {version_of(p, user), stale_of(p, user)}
 for _, contact in ipairs(wanted) do
   local flat, records = redis.call('HGETALL', contact_key(p, user, contact)), {}
   if with_records then

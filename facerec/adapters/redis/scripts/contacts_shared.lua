@@ -8,8 +8,22 @@ local function brought_key(p, hash) return p .. 'contacts:image:' .. hash end
 local function bond_of(user, contact) return user .. ' ' .. contact end
 
 local function has_turn(p, user, token) return redis.call('GET', contacts_key(p, 'turn', user)) == token end
-local function version_of(p, user) return redis.call('GET', contacts_key(p, 'version', user)) or '0' end
 local function advance(p, user) return redis.call('INCR', contacts_key(p, 'version', user)) end
+
+-- Which set of encodings databases 3 and 4 hold: contacts:sets counts how often they were exchanged for another model's.
+local function current_set() return redis.call('GET', 'contacts:sets') or '0' end
+local function version_of(p, user) return (redis.call('GET', contacts_key(p, 'version', user)) or '0') .. '.' .. current_set() end
+
+-- The contacts whose clusters must be made anew: those that lost a face, and after an exchange all.
+local function is_all_stale(p, user) return (redis.call('GET', contacts_key(p, 'set', user)) or '0') ~= current_set() end
+local function stale_of(p, user)
+  return redis.call('SMEMBERS', contacts_key(p, is_all_stale(p, user) and 'list' or 'stale', user))
+end
+local function note_stale(p, user)
+  if not is_all_stale(p, user) then return end
+  redis.call('SUNIONSTORE', contacts_key(p, 'stale', user), contacts_key(p, 'list', user))
+  redis.call('SET', contacts_key(p, 'set', user), current_set())
+end
 
 -- The face record of a contact's face, or false.
 local function record_at(p, hash, face)

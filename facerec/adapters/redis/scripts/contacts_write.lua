@@ -53,6 +53,7 @@ local function add(contact, face)
   fasten(p, user, face.image)
 end
 
+note_stale(p, user)
 for _, change in ipairs(changes) do
   local lost, won = {}, {}
   for _, number in ipairs(change.delete) do lost[#lost + 1] = delete(change.contact, number) end
@@ -79,7 +80,7 @@ if leaves == '1' then
   end
   local counts = redis.call('HGETALL', contacts_key(p, 'counts', user))
   for i = 1, #counts, 2 do redis.call('HINCRBY', p .. 'contacts:counts', counts[i], -tonumber(counts[i + 1])) end
-  redis.call('DEL', contacts_key(p, 'answers', user), contacts_key(p, 'counts', user))
+  redis.call('DEL', contacts_key(p, 'answers', user), contacts_key(p, 'counts', user), contacts_key(p, 'set', user))
 end
 redis.call('SET', done, call, 'EX', 600)
 return 'written'
