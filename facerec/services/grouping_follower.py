@@ -54,12 +54,14 @@ class Picture:
 class View:
     """What was true of an owner's people at one moment.
 
-    ``gone``: tickets of asked images that are erased. ``persons``: asked faces that are known. ``forbidden``: persons that
-    a subject is said not to be. ``mates``: known faces in the subjects' pictures.
+    ``gone``: tickets of asked images that are erased. ``dropped``: subjects that are on no image any more. ``persons``: asked
+    faces that are known. ``forbidden``: persons that a subject is said not to be. ``mates``: known faces in the subjects'
+    pictures.
     """
 
     version: int
     gone: frozenset[int]
+    dropped: frozenset[int]
     persons: Mapping[int, Person]
     sizes: Mapping[int, int]
     forbidden: Mapping[int, frozenset[int]]
@@ -157,7 +159,8 @@ class Follower:
         if not arriving:
             return Placing(owner, 0, {})
         view, near = self._look(owner, pictures, arriving)
-        arrived = [face for face in arriving if ticket_of(face) not in view.gone and face not in view.persons]
+        gone = {face for face in arriving if ticket_of(face) in view.gone or face in view.dropped}
+        arrived = [face for face in arriving if face not in gone and face not in view.persons]
         waiting = self._store.records(owner, sorted(_waiting(arrived, near, view)))
         wider, near_waiting = self._look(owner, [], waiting)
         if wider.version != view.version:

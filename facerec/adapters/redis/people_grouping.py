@@ -41,6 +41,7 @@ class RedisGrouping:
         return View(
             version=int(version),
             gone=frozenset(ticket for (_, ticket), here in zip(images, there, strict=True) if not here),
+            dropped=frozenset(subject for subject, them in zip(subjects, nots, strict=True) if them is None),
             persons={face: _person(who) for face, who in zip(faces, persons, strict=True) if who is not None},
             sizes={int(person): int(size) for person, size in _pairs(sizes)},
             forbidden={
