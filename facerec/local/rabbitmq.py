@@ -83,11 +83,15 @@ class RabbitServer(Server):
             return
         program = rabbit_program()
         self._write_configuration()
+        self.start_port_mapper()
+        self._process.start([program], self._variables() | {"RUNNING_UNDER_SYSTEMD": "true"})
+        self._process.wait_ready(self.answers, START_LIMIT)
+
+    def start_port_mapper(self) -> None:
+        """Nodes find each other's ports by it. Does nothing when it runs. Raises ServerMissing, ProcessFailed."""
         if not self._epmd.running:
             self._epmd.start([_epmd_program(), "-address", "127.0.0.1", "-port", str(self._epmd_port)])
             self._epmd.wait_ready(lambda: accepts(self._epmd_port), START_LIMIT)
-        self._process.start([program], self._variables() | {"RUNNING_UNDER_SYSTEMD": "true"})
-        self._process.wait_ready(self.answers, START_LIMIT)
 
     def stop(self) -> None:
         """Stop the node in order, then its port mapper; the data stay."""

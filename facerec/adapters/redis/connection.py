@@ -14,15 +14,15 @@ import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel
 
 from facerec.adapters.redis.layout import OWN
 from facerec.config import RedisSettings
 from facerec.errors import InternalError, StoreUnavailable
 
 _SCRIPTS = Path(__file__).parent / "scripts"
-_WAITING_HELPS = ("NOREPLICAS", "MASTERDOWN")
-"""Refusals without a class of their own: too few replicas for a write, and a replica that has lost its primary."""
+_WAITING_HELPS = ("NOREPLICAS", "MASTERDOWN", "WAIT cannot be used with replica")
+"""Refusals without a class of their own: too few replicas for a write, and a server that is a replica now."""
 _WAIT_SHARE = 0.5
 """The share of the time limit that replicas have to confirm a change."""
 Argument = str | int | float | bytes
@@ -33,10 +33,12 @@ def mapped_errors() -> Iterator[None]:
     """Turn the client's errors into ours: StoreUnavailable when waiting may help, InternalError when it cannot."""
     try:
         yield
+    except MasterNotFoundError as error:
+        raise StoreUnavailable("Redis: no sentinel tells where the primary is") from error
     except (redis.ConnectionError, redis.TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError) as error:
         raise StoreUnavailable(f"Redis: {error}") from error
     except ResponseError as error:
-        if str(error).startswith(_WAITING_HELPS):
+        if any(words in str(error) for words in _WAITING_HELPS):
             raise StoreUnavailable(f"Redis: {error}") from error
         raise InternalError(f"Redis refused a command: {error}") from error
     except redis.RedisError as error:
@@ -73,6 +75,7 @@ class RedisDatabases:
             **_transport(settings),
         }
         if self._sentinel:
+            options["redis_connect_func"] = _connect_to_primary
             return self._sentinel.master_for(settings.sentinel_primary, **options)  # type: ignore[no-untyped-call]
         return redis.Redis(host=settings.host, port=settings.port, **options)
 
@@ -136,6 +139,14 @@ class RedisDatabases:
         if self._sentinel:
             for client in self._sentinel.sentinels:
                 client.close()
+
+
+def _connect_to_primary(connection: Any) -> None:
+    """Log in, and see whether this is the primary: a sentinel that was away tells what was true before."""
+    connection.on_connect()
+    connection.send_command("ROLE")
+    if connection.read_response()[0] != b"master":
+        raise redis.ConnectionError("the sentinel named a server that is no primary any more")
 
 
 def _transport(settings: RedisSettings) -> dict[str, Any]:
