@@ -150,8 +150,14 @@ class FindFaceSettings:
     """The FindFace interface. ``person_identify`` gives every posted face a person, of the same camera unless
     ``person_identify_global``. A friend was seen on ``friend_count`` different days of ``friend_timezone`` within
     ``friend_interval`` seconds.
+
+    ``identify_strict`` is for calls that do not say ``strict``; ``index_servers`` is how many workers there should be, 0 for
+    those that there are. ``analyser`` names what tells age, gender and emotions (``module:factory``), '' for nothing.
     """
 
+    identify_strict: bool = False
+    index_servers: int = 0
+    analyser: str = ""
     person_identify: bool = False
     person_identify_global: bool = False
     person_identify_threshold: float = 0.75
@@ -327,6 +333,9 @@ def is_set(name: str) -> bool:
 def _findface(env: _Environment) -> FindFaceSettings:
     default = FindFaceSettings()
     return FindFaceSettings(
+        identify_strict=env.get("IDENTIFY_STRICT", _flag, default.identify_strict),
+        index_servers=env.get("INDEX_SERVERS", _at_least(0), default.index_servers),
+        analyser=env.get("ANALYSER", _entry, default.analyser),
         person_identify=env.get("PERSON_IDENTIFY", _flag, default.person_identify),
         person_identify_global=env.get("PERSON_IDENTIFY_GLOBAL", _flag, default.person_identify_global),
         person_identify_threshold=env.get(
@@ -409,6 +418,13 @@ def _between(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def _entry(text: str) -> str:
+    module, colon, factory = text.partition(":")
+    if not colon or not factory.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
+        raise ValueError("must be module:factory")
+    return text
 
 
 def _one_of(*values: str) -> Callable[[str], str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, tzinfo
 from typing import Any, Self
 
 MAX_CANDIDATES = 1000
@@ -60,6 +61,22 @@ class Wish:
             now=float(document["now"]),
             persons=PersonRule(**persons) if persons else None,
         )
+
+
+def fields_at(at: float, zone: tzinfo) -> dict[str, str]:
+    """What is stored of the time of a face: seconds since the epoch, and the calendar day in a zone."""
+    return {"timestamp": f"{at:.6f}", "day": datetime.fromtimestamp(at, zone).date().isoformat()}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """For each face that needs a person the near known faces, nearest first; ``position`` is where the journal stood then.
+
+    Without a position nothing was looked for.
+    """
+
+    faces: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 
     FacerecError
     ├── InputError                 the caller's fault; trying again gives the same answer
-    │   ├── MalformedJson, BadParam, AuthFailed, Forbidden, NotFound, Conflict
+    │   ├── MalformedJson, BadParam (NoAnalyser), AuthFailed, Forbidden, NotFound, Conflict
     │   ├── NoFaces, TooManyFaces
     │   ├── TooLarge, UnsupportedImage, UnreadableImage, ForbiddenUrl
     │   └── MalformedJob
@@ -14,7 +14,7 @@
     ├── ServiceUnavailable         a part of the system is away; trying again helps
     │   └── BrokerUnavailable, StoreUnavailable, ImageStoreUnavailable
     ├── EngineFailure              the face engine broke on this picture
-    │   └── ChildDied, TimeLimitExceeded
+    │   └── ChildDied, TimeLimitExceeded, AnalyserFailed
     └── ConfigError, ModelMissing, InternalError   the operator must act
 
 ``code`` is the machine-readable name that users see; ``permanent`` says that repeating the same work cannot help.
@@ -58,6 +58,12 @@ class BadParam(InputError):
         super().__init__(reason)
         self.param = param
         self.value = value
+
+
+class NoAnalyser(BadParam):
+    """Age, gender or emotions were asked for, and the service has no analyser of them."""
+
+    code = "NO_ANALYSER"
 
 
 class AuthFailed(InputError):
@@ -196,6 +202,10 @@ class TimeLimitExceeded(EngineFailure):
     """The work on this picture took longer than the job's time limit."""
 
     code = "TIME_LIMIT"
+
+
+class AnalyserFailed(EngineFailure):
+    """The operator's analyser of age, gender and emotions broke, or said what cannot be."""
 
 
 class ConfigError(FacerecError):

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from facerec.enrolment import Enrolment
+from facerec.enrolment import Candidates, Enrolment
 from facerec.errors import BadParam
 from facerec.faces import Box, Face
 from facerec.index import FaceIds
+from facerec.ports import JournalGap, Moved
 
 DEFAULT_GALLERY = "default"
 HIDDEN = "*hidden"
@@ -56,11 +57,15 @@ class MetaCount:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What shall become of a face: None leaves alone. ``galleries`` is (``add``, ``del`` or ``set``, names)."""
+    """What shall become of a face: None leaves alone. ``galleries`` is (``add``, ``del`` or ``set``, names).
+
+    ``fields`` are attributes to set, all texts.
+    """
 
     meta: str | None = None
     person: int | None = None
     galleries: tuple[str, tuple[str, ...]] | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
     friend_since: float = 0.0
     friend_days: int = 0
 
@@ -102,8 +107,13 @@ class FaceBook(Protocol):
     def faces_of_image(self, owner: str, image_hash: str) -> list[StoredFace] | None:
         """All faces of a finished image, bystanders too; None when there is none."""
 
-    def enrol(self, owner: str, image_hash: str, enrolment: Enrolment, candidates: Mapping[int, Sequence[int]]) -> bool:
-        """Faces of a finished image were posted again; False when they are gone."""
+    def enrol(
+        self, owner: str, image_hash: str, enrolment: Enrolment, candidates: Candidates
+    ) -> bool | Moved | JournalGap:
+        """Faces of a finished image were posted again; False when they are gone.
+
+        Nothing is written, and what came is returned, when the journal went on since the candidates were looked for.
+        """
 
     def change(self, owner: str, face: int, change: Change) -> None:
         """Raises NotFound, BadParam."""
@@ -127,10 +137,11 @@ class FaceBook(Protocol):
     def remove_gallery(self, owner: str, gallery: str) -> None:
         """Its faces stay in ``default``. Raises NotFound."""
 
-    def persons(self, owner: str) -> list[dict[str, Any]]:
-        """``{"id", "meta"}`` of each, oldest first."""
+    def add_person(self, owner: str, name: str) -> int:
+        """A new person without faces; its id. Raises BadParam."""
 
-    def person(self, owner: str, person: int) -> dict[str, Any] | None: ...
+    def seen_days(self, owner: str, person: int, camera: str, since: float) -> int:
+        """On how many different days since then (seconds since the epoch) a camera saw a person."""
 
     def person_faces(self, owner: str, person: int) -> list[int]:
         """Newest first."""

@@ -35,6 +35,8 @@ Encodings = NDArray[np.float32]
 FaceIds = NDArray[np.int64]
 Rows = NDArray[np.int64]
 Distances = NDArray[np.float64]
+Beyond = tuple[float, int]
+"""A hit's distance and face id."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,16 +146,23 @@ class FaceIndex:
         return partition.matches(probes, tolerance) if partition else _no_pairs()
 
     def nearest(
-        self, owner: str, model: Model, probe: Encodings, count: int, limit: float, among: FaceIds | Among | None = None
+        self,
+        owner: str,
+        model: Model,
+        probe: Encodings,
+        count: int,
+        limit: float,
+        among: FaceIds | Among | None = None,
+        beyond: Beyond | None = None,
     ) -> list[Hit]:
         """The ``count`` nearest faces at most ``limit`` from one probe of shape (128,), nearest first, ties by face id.
 
-        ``among`` keeps to these face ids.
+        ``among`` keeps to these face ids; ``beyond`` is the last hit of an earlier search, which this one goes on from.
         """
         if isinstance(among, np.ndarray):
             among = Among(np.unique(among), inside=True)
         partition = self._partitions.get((owner, model))
-        return partition.nearest(probe, count, limit, among) if partition and count > 0 else []
+        return partition.nearest(probe, count, limit, among, beyond) if partition and count > 0 else []
 
     def face_ids(self, owner: str, model: Model) -> FaceIds:
         """Sorted ids of all known faces, for comparing the index with the databases."""
@@ -277,11 +286,13 @@ class _Partition:
                 sure = closeness[places, rows] > bounds[places, 0] + ROUNDING / 2
                 yield block, places + start, rows, sure
 
-    def nearest(self, probe: Encodings, count: int, limit: float, among: Among | None) -> list[Hit]:
+    def nearest(
+        self, probe: Encodings, count: int, limit: float, among: Among | None, beyond: Beyond | None
+    ) -> list[Hit]:
         probes = np.ascontiguousarray(probe[None, :], np.float32)
         hits: list[Hit] = []
         for block in self._blocks:
-            hits += _nearest_in(block, probes, count, limit, among)
+            hits += _nearest_in(block, probes, count, limit, among, beyond)
         hits.sort(key=lambda hit: (hit.distance, hit.face_id))
         return hits[:count]
 
@@ -292,12 +303,16 @@ class _Partition:
         return self._blocks[-1]
 
 
-def _nearest_in(block: _Block, probes: Encodings, count: int, limit: float, among: Among | None) -> list[Hit]:
+def _nearest_in(
+    block: _Block, probes: Encodings, count: int, limit: float, among: Among | None, beyond: Beyond | None
+) -> list[Hit]:
     closeness = block.closeness(probes)[0]
     bound = (float(_halves(probes)[0]) * 2 - limit * limit - ROUNDING) / 2
     rows = np.flatnonzero(closeness >= bound)
     if among is not None:
         rows = rows[among.mask(block.ids[rows])]
+    if beyond is not None:
+        rows = _beyond(block, probes, rows, closeness, beyond)
     if len(rows) > count:
         near, place = closeness[rows], len(rows) - count
         rows = rows[near >= np.partition(near, place)[place] - ROUNDING / 2]
@@ -307,6 +322,17 @@ def _nearest_in(block: _Block, probes: Encodings, count: int, limit: float, amon
         for row, distance in zip(rows, far, strict=True)
         if distance <= limit
     ]
+
+
+def _beyond(block: _Block, probes: Encodings, rows: Rows, closeness: NDArray[np.float32], beyond: Beyond) -> Rows:
+    """Those of ``rows`` that come after a hit; what rounding could decide is measured."""
+    distance, face = beyond
+    edge = (float(_halves(probes)[0]) * 2 - distance * distance) / 2
+    rows = rows[closeness[rows] <= edge + ROUNDING / 2]
+    unsure = np.flatnonzero(closeness[rows] >= edge - ROUNDING / 2)
+    far, ids = distances(probes, block.encodings[rows[unsure]]), block.ids[rows[unsure]]
+    before = (far < distance) | ((far == distance) & (ids <= face))
+    return np.delete(rows, unsure[before])
 
 
 def _no_pairs() -> Pairs:

@@ -6,7 +6,7 @@ same contract tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec.enrolment import Enrolment
-from facerec.faces import Model
+from facerec.faces import Box, Model
 from facerec.jobs import Reply, Request, ScanJob
 from facerec.records import Heads
 
@@ -374,13 +374,45 @@ class Admissions(Protocol):
         """Raises StoreUnavailable unless the store answers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What an analyser says of one face, as far as it was asked: ``gender`` is male or female, ``age`` in years,
+    ``emotions`` the two that fit best, the best first.
+    """
+
+    gender: str | None = None
+    age: float | None = None
+    emotions: tuple[str, ...] = ()
+
+
+class Analyser(Protocol):
+    """Tells age, gender and emotions. The service brings none: an operator names one by ANALYSER (docs/findface.md)."""
+
+    def look(self, photo: bytes, boxes: Sequence[Box], wanted: Collection[str]) -> Sequence[Attributes]:
+        """One answer for each box, in pixels of the upright photo. ``wanted`` are some of gender, age, emotions.
+
+        Called by several threads at once. What it raises is logged, and the caller is told that the analyser failed.
+        """
+
+
 class Tokens(Protocol):
     """Who may call. Only hashes of tokens are kept."""
 
     def owner_of(self, token: str) -> str | None: ...
 
+    def add(self, owner: str, token: str) -> None:
+        """Let ``token`` in as ``owner``. Raises BadParam, Conflict when somebody has it."""
+
     def any(self) -> bool:
         """Whether any token is configured; without one only loopback clients are served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Workers that live and have no problem, and those that ought to and do not."""
+
+    live: int
+    missing: int
 
 
 class Workers(Protocol):
@@ -392,6 +424,9 @@ class Workers(Protocol):
     def gone(self, worker: str) -> None: ...
 
     def workers(self) -> dict[str, dict[str, Any]]: ...
+
+    def census(self, seconds: float) -> Census:
+        """A worker that fell silent without signing off is missed for so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 STATUS = {
     "MALFORMED_JSON": 400,
     "BAD_PARAM": 400,
+    "NO_ANALYSER": 400,
     "NO_FACES": 400,
     "TOO_MANY_FACES": 400,
     "AUTH_FAILED": 401,

@@ -60,7 +60,17 @@ def register_plugins(app: Flask, services: Services) -> None:
     """Activate the plugins of the settings. Raises ConfigError for one that is not there."""
     settings = services.settings.findface
     plugins = find_plugins(settings.plugins_dirs, settings.plugins_enabled)
-    ctx = make_context(services.findface, services.lookup, services.enrolments, services.hooks)
+    ctx = make_context(
+        book=services.findface,
+        lookup=services.lookup,
+        enrolments=services.enrolments,
+        identification=services.identification,
+        attributing=services.attributing,
+        persons=services.persons,
+        tokens=services.tokens,
+        removal=services.removal,
+        hooks=services.hooks,
+    )
     routes: list[_Route] = []
     activate_plugins(plugins, lambda name: _App(app, routes, name), ctx, settings)
 
@@ -87,7 +97,7 @@ def _serve(route: _Route, found: re.Match[str], ctx: Context, services: Services
             answer = asyncio.run(_awaited(answer))
     except FacerecError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.exception("plugin %s failed", route.plugin, extra={"action": "plugin_failed", "plugin": route.plugin})
         raise InternalError(f"plugin {route.plugin} failed") from error
     return _response(handler, answer)

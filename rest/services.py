@@ -21,12 +21,15 @@ from facerec.ports import (
     Whereabouts,
     Workers,
 )
+from facerec.services.analyser import Attributing
 from facerec.services.contacts import ContactBooks
 from facerec.services.dead import DeadLetters
 from facerec.services.enrolment import Enrolments
-from facerec.services.erasure import Erasure
+from facerec.services.erasure import Erasure, FaceRemoval
+from facerec.services.identify import Identification
 from facerec.services.lookup import Lookup
 from facerec.services.people import People
+from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from facerec.services.webhooks import Poster
 from rest.hub import EventHub
@@ -80,6 +83,10 @@ class Services:
     findface: FaceBook
     lookup: Lookup
     enrolments: Enrolments
+    identification: Identification
+    attributing: Attributing
+    persons: Persons
+    removal: FaceRemoval
     contacts: ContactBooks
     hooks: Hooks = field(default_factory=Hooks)
     clock: Callable[[], float] = time.time

@@ -30,13 +30,16 @@ from facerec.config import Settings
 from facerec.engine.pictures import probe
 from facerec.logs import set_up_logs
 from facerec.ports import Tokens
+from facerec.services.analyser import Attributing, load_analyser
 from facerec.services.contacts import ContactBooks
 from facerec.services.contacts_scans import WorkerScans
 from facerec.services.dead import DeadLetters
 from facerec.services.enrolment import Enrolments
-from facerec.services.erasure import Erasure
+from facerec.services.erasure import Erasure, FaceRemoval
+from facerec.services.identify import Identification
 from facerec.services.lookup import Lookup
 from facerec.services.matches import WorkerMatches
+from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from rest.app import create_app
 from rest.hub import EventHub
@@ -75,6 +78,14 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
     lookup = Lookup(requester, settings.rest.interactive_timeout, time.time)
     fetcher = UrlFetcher(settings.rest)
     contacts = RedisContactAnswers(databases)
+    workers = RedisWorkers(databases)
+    own = settings.findface
+    people = RedisPeople(databases)
+    erasure = Erasure(
+        admissions=admissions, overview=overview, errands=RedisErrands(databases), images=images, letters=letters
+    )
+    enrolments = Enrolments(book, admissions, lookup, time.time, settings.rest.interactive_timeout)
+    identification = Identification(book, lookup, workers, own.identify_strict, own.index_servers)
     scans = WorkerScans(
         admissions=admissions,
         records=contacts,
@@ -89,21 +100,23 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
         publisher=RabbitJobPublisher(settings.rabbitmq),
         requester=requester,
         tokens=tokens,
-        workers=RedisWorkers(databases),
+        workers=workers,
         fetcher=fetcher,
         probe=probe,
         overview=overview,
         whereabouts=whereabouts,
         sessions=RedisSessions(databases, tokens),
         pictures=Pictures(images, whereabouts),
-        people=RedisPeople(databases),
-        erasure=Erasure(
-            admissions=admissions, overview=overview, errands=RedisErrands(databases), images=images, letters=letters
-        ),
+        people=people,
+        erasure=erasure,
         dead=DeadLetters(letters, admissions),
         findface=book,
         lookup=lookup,
-        enrolments=Enrolments(book, admissions, lookup, time.time, settings.rest.interactive_timeout),
+        enrolments=enrolments,
+        identification=identification,
+        removal=FaceRemoval(book, erasure, settings.tolerance),
+        persons=Persons(people, book, enrolments, identification, own, time.time),
+        attributing=Attributing(load_analyser(own.analyser)),
         webhooks=RedisWebhooks(databases),
         hub=EventHub(RedisChanges(databases), settings.rest.event_streams),
         contacts=ContactBooks(contacts, scans, parallel=max(1, settings.rest.threads // 2)),

@@ -20,12 +20,15 @@ from facerec.engine.pictures import probe
 from facerec.errors import BadParam, FacerecError
 from facerec.galleries import FaceBook
 from facerec.jobs import Reply, Request, ScanJob
-from facerec.ports import MATCHES_SHOWN, Admission, Change, DeadLetter, ImageStore, Notice, Place
+from facerec.ports import MATCHES_SHOWN, Admission, Census, Change, DeadLetter, ImageStore, Notice, Place
+from facerec.services.analyser import Attributing
 from facerec.services.contacts import ContactBooks
 from facerec.services.dead import DeadLetters
 from facerec.services.enrolment import Enrolments
-from facerec.services.erasure import Erasure
+from facerec.services.erasure import Erasure, FaceRemoval
+from facerec.services.identify import Identification
 from facerec.services.lookup import Lookup
+from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from rest.hub import EventHub
 from rest.services import Services
@@ -240,6 +243,9 @@ class FakeWorkers(Failing):
     def workers(self) -> dict[str, dict[str, Any]]:
         self._maybe_fail("workers")
         return self.states
+
+    def census(self, seconds: float) -> Census:
+        return Census(len(self.states), 0)
 
 
 class FakeFetcher(Failing):
@@ -496,6 +502,15 @@ class Front:
     @property
     def services(self) -> Services:
         lookup = Lookup(self.requester, 30.0, clock)
+        enrolments = Enrolments(self.findface, self.admissions, lookup, clock, 30.0)
+        erasure = Erasure(
+            admissions=self.admissions,
+            overview=self.overview,
+            errands=self.errands,
+            images=self.images,
+            letters=self.letters,
+        )
+        identification = Identification(self.findface, lookup, self.workers)
         return Services(
             settings=self.settings,
             admissions=self.admissions,
@@ -510,19 +525,17 @@ class Front:
             sessions=self.sessions,
             pictures=Pictures(self.images, self.whereabouts),
             people=self.people,
-            erasure=Erasure(
-                admissions=self.admissions,
-                overview=self.overview,
-                errands=self.errands,
-                images=self.images,
-                letters=self.letters,
-            ),
+            erasure=erasure,
+            removal=FaceRemoval(self.findface, erasure, self.settings.tolerance),
             dead=DeadLetters(self.letters, self.admissions),
             hub=self.hub,
             webhooks=self.webhooks,
             findface=self.findface,
             lookup=lookup,
-            enrolments=Enrolments(self.findface, self.admissions, lookup, clock, 30.0),
+            enrolments=enrolments,
+            identification=identification,
+            persons=Persons(self.people, self.findface, enrolments, identification, self.settings.findface, clock),
+            attributing=Attributing(None),
             contacts=self.contacts,
             clock=clock,
         )

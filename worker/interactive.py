@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -68,7 +69,8 @@ class Interactive:
             self._answer(delivery, Reply(False, error_document(error)))
 
     def _analyse(self, delivery: Delivery, request: Request) -> None:
-        task = Task(request.body, model_of(request.parameters), boxes_of(request.parameters))
+        chips = bool(request.parameters.get("chips"))
+        task = Task(request.body, model_of(request.parameters), boxes_of(request.parameters), pictures=chips)
         self._pool.submit(
             task,
             lambda result: self._answer(delivery, analysis_reply(result)),
@@ -82,11 +84,12 @@ class Interactive:
         count = number_of(request.parameters, "count", 1, MAX_COUNT)
         limit = number_of(request.parameters, "limit", 0, 4)
         allowed = self._among(request)
+        beyond = None if request.parameters.get("beyond") is None else pair_of(request.parameters, "beyond")
 
         def ask(index: FaceIndex) -> None:
             if not self._is_wanted(delivery, request):
                 return
-            found = [index.nearest(request.owner, model, probe, int(count), limit, allowed) for probe in probes]
+            found = [index.nearest(request.owner, model, probe, int(count), limit, allowed, beyond) for probe in probes]
             rows = [[{"face_id": hit.face_id, "distance": hit.distance} for hit in hits] for hits in found]
             self._answer(delivery, Reply(True, {"probes": rows, "known_faces": len(index), "position": index.position}))
 
@@ -129,12 +132,16 @@ def analysis_reply(result: Result) -> Reply:
 
 
 def analysis_document(analysis: Analysis) -> dict[str, Any]:
-    """``{"width", "height", "model", "faces": [{"box", "landmarks", "confidence", "marks", "encoding"}]}``."""
+    """``{"width", "height", "model", "faces": [{"box", "landmarks", "confidence", "marks", "encoding"}], "chips"}``.
+
+    ``chips`` are aligned faces as PNG in base64, as many as there are faces when they were asked for, else none.
+    """
     return {
         "width": analysis.width,
         "height": analysis.height,
         "model": analysis.model.value,
         "faces": [face_document(face) for face in analysis.faces],
+        "chips": [base64.b64encode(chip).decode() for chip in analysis.chips],
     }
 
 
@@ -158,7 +165,7 @@ def matches_document(pairs: Pairs, parameters: Mapping[str, Any]) -> dict[str, A
     tickets = pairs.face_ids // FACES_PER_IMAGE
     wanted = tickets != int(number_of(parameters, "but", 0, 1 << 51))
     count = int(number_of(parameters, "count", 1, MAX_MATCHES))
-    distance, ticket = after_of(parameters)
+    distance, ticket = pair_of(parameters, "after")
     if parameters.get("order") == "ticket":
         behind, order = tickets > ticket, np.argsort(tickets)
     else:
@@ -170,12 +177,12 @@ def matches_document(pairs: Pairs, parameters: Mapping[str, Any]) -> dict[str, A
     return {"total": int(wanted.sum()), "is_last": len(chosen) <= count, "matches": [list(row) for row in rows]}
 
 
-def after_of(parameters: Mapping[str, Any]) -> tuple[float, int]:
-    """Raises BadParam."""
-    match parameters.get("after"):
-        case [float() | int() as distance, int() as ticket]:
-            return float(distance), ticket
-    raise BadParam("after", "must be a distance and a ticket")
+def pair_of(parameters: Mapping[str, Any], name: str) -> tuple[float, int]:
+    """A distance, and the number of what is so far away. Raises BadParam."""
+    match parameters.get(name):
+        case [float() | int() as distance, int() as number]:
+            return float(distance), number
+    raise BadParam(name, "must be a distance and a number")
 
 
 def model_of(parameters: Mapping[str, Any]) -> Model | None:

@@ -1,4 +1,7 @@
-"""A stream of what is stored and identified, as server-sent events: GET /stream?seconds=60."""
+"""A stream of what is stored and identified, as server-sent events: GET /stream?seconds=60; a page that shows it: GET /stream/page.
+
+What it tells is what this process of the front end did, so it wants REST_PROCESSES=1, which is the default.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,41 @@ from facerec.plugins.handlers import BaseHandler
 WAITING = 1000
 _listeners: dict[str, set[queue.Queue[str]]] = defaultdict(set)
 _lock = threading.Lock()
+
+
+PAGE = """<!doctype html><html lang=en><meta charset=utf-8><title>What happens</title>
+<h1>What happens</h1><p id=state>connecting</p><ol id=events reversed></ol><script src="/stream/page.js"></script></html>
+"""
+SCRIPT = """
+const source = new EventSource('/stream?seconds=3600')
+const show = text => {
+  const item = document.createElement('li')
+  item.textContent = text
+  document.getElementById('events').prepend(item)
+}
+source.onopen = () => { document.getElementById('state').textContent = 'listening' }
+source.onerror = () => { document.getElementById('state').textContent = 'connecting' }
+source.addEventListener('stored', event => {
+  for (const face of JSON.parse(event.data)) show(`stored ${face.meta || 'a face without meta'}`)
+})
+source.addEventListener('identified', event => {
+  for (const matches of Object.values(JSON.parse(event.data))) {
+    const best = matches[0]
+    show(best ? `identified ${best.face.meta} with confidence ${best.confidence.toFixed(3)}` : 'identified nobody')
+  }
+})
+"""
+
+
+class Page(BaseHandler):
+    def get(self) -> str:
+        return PAGE
+
+
+class Script(BaseHandler):
+    def get(self) -> str:
+        self.content_type = "text/javascript"
+        return SCRIPT
 
 
 class Stream(BaseHandler):
@@ -60,6 +98,6 @@ def identified(owner: str, results: Mapping[str, Any]) -> None:
 
 def activate(app: Any, ctx: Any, options: Any) -> None:  # noqa: ARG001 - every plugin gets all three
     """Called once at the start."""
-    app.add_handlers(".*", [(r"/stream", Stream)])
+    app.add_handlers(".*", [(r"/stream", Stream), (r"/stream/page", Page), (r"/stream/page\.js", Script)])
     ctx.hooks.add_after_store(__name__, stored)
     ctx.hooks.add_after_identify(__name__, identified)

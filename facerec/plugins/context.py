@@ -6,130 +6,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from facerec.confidence import FARTHEST, confidence, distance_of
-from facerec.enrolment import Wish
-from facerec.errors import NotFound
-from facerec.faces import Encoding
-from facerec.galleries import Bounds, Change, FaceBook, StoredFace, check_gallery
+from facerec.confidence import DEFAULT_THRESHOLD
+from facerec.errors import BadParam, InternalError, NotFound
+from facerec.galleries import FaceBook, StoredFace, check_gallery
+from facerec.plugins.faces import ExtractionFace, Extractor, Faces, Hits, Probe, encoding_of, filter_of
 from facerec.plugins.hooks import Hooks
-from facerec.services.enrolment import Enrolments
-from facerec.services.lookup import Lookup, Seen
-
-_AT_ONCE = 500
-_FIRST = 100
-
-
-class _AllUsers:
-    def __repr__(self) -> str:
-        return "ALL_USERS"
-
-
-ALL_USERS: Final = _AllUsers()
-"""Given as ``user``: the data of every owner."""
-User = str | _AllUsers
-Filter = Callable[[StoredFace], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A stored face and how sure it is that it shows the probe's person."""
-
-    face: StoredFace
-    confidence: float
-
-
-class Hits(list[Hit]):
-    """Hits by falling confidence; how many parts of the index answered."""
-
-    live_servers = 1
-    total_servers = 1
-
-
-class Faces:
-    def __init__(self, book: FaceBook, lookup: Lookup, enrolments: Enrolments) -> None:
-        self._book = book
-        self._lookup = lookup
-        self._enrolments = enrolments
-
-    async def find(self, user: User, gallery: str = "default", meta: str | None = None) -> list[StoredFace]:
-        """All faces of a gallery, newest first, with this meta only when it is given."""
-        return [face for owner in _owners(self._book, user) for face in self._walk(owner, gallery, meta)]
-
-    async def find_one(self, user: User, face_id: int) -> StoredFace | None:
-        for owner in _owners(self._book, user):
-            if found := self._book.faces(owner, [face_id])[0]:
-                return found
-        return None
-
-    async def count(self, user: User, gallery: str = "default") -> int:
-        return len(await self.find(user, gallery))
-
-    async def add(self, user: str, photo: bytes, name: str, wish: Wish) -> list[StoredFace]:
-        """Store faces of a photo, as POST /face does."""
-        return self._enrolments.post(user, photo, name, wish)
-
-    async def update_one(
-        self, user: str, face_id: int, *, meta: str | None = None, person_id: int | None = None
-    ) -> StoredFace | None:
-        """None when there is none."""
-        try:
-            self._book.change(user, face_id, Change(meta=meta, person=person_id))
-        except NotFound:
-            return None
-        return await self.find_one(user, face_id)
-
-    async def remove_one(self, user: str, face_id: int, tolerance: float = 0.6) -> bool | None:
-        """True, or None when there is none."""
-        return True if self._book.drop(user, face_id, tolerance) else None
-
-    async def add_to_galleries(self, user: str, face: StoredFace, names: Sequence[str]) -> None:
-        """Raises NotFound, BadParam. A face that is in one of them stays there."""
-        self._book.change(user, face.id, Change(galleries=("add", tuple(names))))
-
-    async def del_from_galleries(self, user: str, face: StoredFace, names: Sequence[str]) -> None:
-        """Raises NotFound. A face that is in none of them stays as it is."""
-        self._book.change(user, face.id, Change(galleries=("del", tuple(names))))
-
-    async def identify(
-        self,
-        user: str,
-        gallery: str,
-        face: StoredFace | Seen | Encoding,
-        limit: int = 1,
-        threshold: float = 0.75,
-        filters: Filter | Mapping[str, Any] | None = None,
-    ) -> Hits:
-        """At most ``limit`` faces that pass the filters, by falling confidence: filters come before the limit.
-
-        ``filters`` is a function, or attributes of `StoredFace` and their values.
-        """
-        probe = (
-            face.face.encoding if isinstance(face, StoredFace) else face.encoding if isinstance(face, Seen) else face
-        )
-        reach = min(FARTHEST, distance_of(threshold) + 1e-9)
-        passes = _filter(filters)
-        count = limit if filters is None else max(limit, _FIRST)
-        while True:
-            near = self._lookup.search(user, [probe], gallery, reach, min(count, 10_000)).probes[0]
-            stored = self._book.faces(user, [each.face for each in near])
-            hits = Hits(
-                Hit(known, confidence(each.distance))
-                for each, known in zip(near, stored, strict=True)
-                if known and passes(known) and confidence(each.distance) >= threshold
-            )
-            if len(hits) >= limit or len(near) < count or count >= 10_000:
-                return Hits(hits[:limit])
-            count *= 10
-
-    def _walk(self, owner: str, gallery: str, meta: str | None) -> Iterator[StoredFace]:
-        bounds = Bounds()
-        while ids := self._book.page(owner, gallery, bounds, _AT_ONCE, meta).ids:
-            yield from (face for face in self._book.faces(owner, ids) if face)
-            bounds = Bounds(below=ids[-1])
+from facerec.plugins.owners import ALL_USERS, AllUsers, User, owners_of
+from facerec.ports import Tokens
+from facerec.services import cameras
+from facerec.services.analyser import Attributing
+from facerec.services.enrolment import Enrolments, Filter
+from facerec.services.erasure import FaceRemoval
+from facerec.services.identify import Hit, Identification
+from facerec.services.lookup import Lookup
+from facerec.services.persons import Persons as PersonService
 
 
 class Galleries:
@@ -137,14 +31,20 @@ class Galleries:
         self._book = book
 
     async def find(self, user: User) -> list[str]:
-        return [name for owner in _owners(self._book, user) for name in self._book.galleries(owner)]
+        return [name for owner in owners_of(self._book, user) for name in self._book.galleries(owner)]
+
+    async def find_one(self, user: str, name: str) -> str | None:
+        return name if self._book.has_gallery(user, name) else None
+
+    async def count(self, user: User) -> int:
+        return len(await self.find(user))
 
     async def add(self, user: str, gallery: Mapping[str, str]) -> None:
         """``gallery`` is ``{"name"}``. Raises ValueError for a bad name, Conflict."""
         try:
             name = check_gallery(gallery.get("name"))
-        except Exception as error:
-            raise ValueError(str(error)) from error
+        except BadParam as error:
+            raise ValueError(error.reason) from error
         self._book.add_gallery(user, name)
 
     async def remove_one(self, user: str, name: str) -> bool | None:
@@ -157,23 +57,66 @@ class Galleries:
 
 
 class Persons:
-    def __init__(self, book: FaceBook) -> None:
+    def __init__(self, book: FaceBook, persons: PersonService) -> None:
         self._book = book
+        self._persons = persons
 
     async def find(self, user: User) -> list[dict[str, Any]]:
-        return [person for owner in _owners(self._book, user) for person in self._book.persons(owner)]
+        return [person for owner in owners_of(self._book, user) for person in self._persons.all(owner)]
 
     async def find_one(self, user: str, person_id: int) -> dict[str, Any] | None:
-        return self._book.person(user, person_id)
+        try:
+            return self._persons.one(user, person_id)
+        except NotFound:
+            return None
+
+    async def count(self, user: User) -> int:
+        return len(await self.find(user))
 
     async def faces(self, user: str, person_id: int) -> list[int]:
         """Ids of the person's faces, newest first."""
         return self._book.person_faces(user, person_id)
 
-    async def is_friend(self, user: str, face: StoredFace) -> bool:
-        """What was found when the face was stored."""
-        found = self._book.faces(user, [face.id])[0]
-        return bool(found and found.attributes.get("friend") == "1")
+    async def add(self, user: str, person: Mapping[str, str]) -> dict[str, Any]:
+        """``person`` is ``{"meta"}``, its name: a person without name and face is none. Raises ValueError."""
+        try:
+            return self._persons.add(user, person.get("meta", ""))
+        except BadParam as error:
+            raise ValueError(error.reason) from error
+
+    async def update_one(self, user: str, person_id: int, *, meta: str) -> dict[str, Any] | None:
+        """None when there is none. Raises BadParam."""
+        try:
+            return self._persons.rename(user, person_id, meta)
+        except NotFound:
+            return None
+
+    async def identify(
+        self,
+        user: str,
+        face: Probe,
+        gallery: str = "default",
+        threshold: float = DEFAULT_THRESHOLD,
+        create: bool = False,
+        filters: Filter | Mapping[str, Any] | None = None,
+    ) -> int | None:
+        """The person of the nearest face of a gallery that has one; None for nobody.
+
+        With ``create`` somebody unknown becomes a new person, and the face is this person's in the same atomic step, so that
+        two who ask at once make one person. For that the face must be stored: raises ValueError for another. NotFound when
+        it was removed.
+        """
+        passes = None if filters is None else filter_of(filters)
+        person = self._persons.identify(user, encoding_of(face), gallery, threshold, passes)
+        if person is not None or not create:
+            return person
+        if not isinstance(face, StoredFace):
+            raise ValueError("a person is made of stored faces: add the face first")
+        return self._persons.of_face(user, face, gallery, threshold, passes or _anybody)
+
+    async def is_friend(self, user: str, person_id: int | None, cam_id: str | None) -> bool:
+        """Whether the camera saw the person on enough different days lately."""
+        return self._persons.is_friend(user, person_id, cam_id)
 
 
 class Cameras:
@@ -181,19 +124,55 @@ class Cameras:
         self._book = book
 
     async def find(self, user: User) -> list[dict[str, Any]]:
-        return [camera for owner in _owners(self._book, user) for camera in self._book.cameras(owner)]
+        return [camera for owner in owners_of(self._book, user) for camera in self._book.cameras(owner)]
 
     async def find_one(self, user: str, camera_id: str) -> dict[str, Any] | None:
         return self._book.camera(user, camera_id)
 
+    async def count(self, user: User) -> int:
+        return len(await self.find(user))
+
+    async def add(self, user: str, camera: Mapping[str, Any]) -> dict[str, Any]:
+        """``camera`` has some of id, meta, url, detector, enabled, rot, roi. Raises BadParam, Conflict."""
+        return cameras.add_camera(self._book, user, camera)
+
+    async def update_one(self, user: str, camera_id: str, **fields: Any) -> dict[str, Any] | None:
+        """None when there is none. Raises BadParam."""
+        checked = cameras.check_camera(fields)
+        try:
+            self._book.put_camera(user, camera_id, {"id": camera_id} | checked, new=False)
+        except NotFound:
+            return None
+        return await self.find_one(user, camera_id)
+
+    async def remove_one(self, user: str, camera_id: str) -> bool | None:
+        """True, or None when there is none."""
+        return self._book.remove_camera(user, camera_id) or None
+
 
 class Users:
-    def __init__(self, book: FaceBook) -> None:
+    def __init__(self, book: FaceBook, tokens: Tokens) -> None:
         self._book = book
+        self._tokens = tokens
 
-    async def find(self, user: _AllUsers) -> list[str]:
+    async def find(self, user: AllUsers) -> list[str]:
         """Every owner that has images; asks for `ALL_USERS` so that nobody lists them by accident."""
-        return _owners(self._book, user)
+        return owners_of(self._book, user)
+
+    async def count(self, user: AllUsers) -> int:
+        return len(await self.find(user))
+
+    async def add(self, user: Mapping[str, str]) -> None:
+        """``user`` is ``{"_id", "token"}``: an owner and what is to let it in, from now on. Only the token's hash is kept.
+
+        Raises ValueError, Conflict for a token that somebody has.
+        """
+        if not user.get("_id") or not user.get("token"):
+            raise ValueError("a user has _id and token")
+        try:
+            self._tokens.add(user["_id"], user["token"])
+        except BadParam as error:
+            raise ValueError(error.reason) from error
 
 
 class Counters:
@@ -201,24 +180,18 @@ class Counters:
         self._book = book
 
     async def next(self, name: str) -> int:
-        """The next number of a plugin's counter, from 1."""
+        """The next number of a plugin's counter, from 1. Raises ValueError without a name, TypeError when it is none any more."""
         if not name:
             raise ValueError("a counter has a name")
-        return self._book.count(name)
-
-
-class Extractor:
-    def __init__(self, lookup: Lookup) -> None:
-        self._lookup = lookup
-
-    async def extract(self, user: str, photo: bytes) -> list[Seen]:
-        """Every face of a photo, with its encoding; nothing is stored."""
-        return self._lookup.all_faces(user, photo)
+        try:
+            return self._book.count(name)
+        except InternalError as error:
+            raise TypeError(f"counter {name!r} is no number") from error
 
 
 @dataclass(frozen=True)
 class Context:
-    """``settings`` are those of the service, ``hooks`` the places to be called at."""
+    """``hooks`` are the places to be called at."""
 
     faces: Faces
     galleries: Galleries
@@ -230,27 +203,32 @@ class Context:
     hooks: Hooks = field(default_factory=Hooks)
 
 
-def make_context(book: FaceBook, lookup: Lookup, enrolments: Enrolments, hooks: Hooks) -> Context:
+def make_context(
+    *,
+    book: FaceBook,
+    lookup: Lookup,
+    enrolments: Enrolments,
+    identification: Identification,
+    attributing: Attributing,
+    persons: PersonService,
+    tokens: Tokens,
+    removal: FaceRemoval,
+    hooks: Hooks,
+) -> Context:
     return Context(
-        faces=Faces(book, lookup, enrolments),
+        faces=Faces(book=book, enrolments=enrolments, identification=identification, persons=persons, removal=removal),
         galleries=Galleries(book),
-        persons=Persons(book),
+        persons=Persons(book, persons),
         cameras=Cameras(book),
-        users=Users(book),
+        users=Users(book, tokens),
         counters=Counters(book),
-        extractor=Extractor(lookup),
+        extractor=Extractor(lookup, attributing),
         hooks=hooks,
     )
 
 
-def _owners(book: FaceBook, user: User) -> list[str]:
-    return [user] if isinstance(user, str) else book.owners()
+def _anybody(_face: StoredFace) -> bool:
+    return True
 
 
-def _filter(filters: Filter | Mapping[str, Any] | None) -> Filter:
-    if filters is None:
-        return lambda _face: True
-    if callable(filters):
-        return filters
-    wanted = dict(filters)
-    return lambda face: all(getattr(face, name) == value for name, value in wanted.items())
+__all__ = ["ALL_USERS", "Context", "ExtractionFace", "Hit", "Hits", "make_context"]

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from facerec.plugins.context import Context
-from facerec.services.lookup import Seen
+from facerec.plugins.context import Context, ExtractionFace
 
 
 class BaseHandler:
@@ -56,7 +55,7 @@ class BaseVideoHandler(BaseHandler):
         )
 
     async def process_frame(
-        self, *args: str, image: bytes, faces: list[Seen], timestamp: Any, detector_info: Any, **kwargs: Any
+        self, *args: str, image: bytes, faces: list[ExtractionFace], timestamp: Any, detector_info: Any, **kwargs: Any
     ) -> Any:
         """Answer a frame; ``faces`` are all that the photo shows."""
         raise NotImplementedError

@@ -59,5 +59,5 @@ def guarded(plugin: str) -> Iterator[None]:
     """Nothing that a plugin does inside ends the caller; its error is logged with its name."""
     try:
         yield
-    except Exception:
+    except (Exception, SystemExit):
         log.exception("plugin %s failed", plugin, extra={"action": "plugin_failed", "plugin": plugin})

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from facerec.confidence import FARTHEST
-from facerec.enrolment import MAX_CANDIDATES, Enrolment, Wish
-from facerec.errors import BadParam, Conflict, DeadlineExceeded
+from facerec.enrolment import MAX_CANDIDATES, Candidates, Enrolment, PersonRule, Wish
+from facerec.errors import BadParam, Conflict, DeadlineExceeded, NotFound
 from facerec.faces import Box
 from facerec.galleries import FaceBook, StoredFace
 from facerec.identity import image_hash
-from facerec.ports import Admissions
+from facerec.index import FaceIndex
+from facerec.ports import Admissions, JournalEntry, JournalGap, Moved
 from facerec.selection import choose
 from facerec.services.lookup import IsGone, Lookup
 
 _PAUSE = 0.05
 _TRIES = 20
+_Row = list[tuple[float, int]]
+Filter = Callable[[StoredFace], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,62 @@ class Enrolments:
             if stored is None:
                 return None
             chosen = self._chosen(stored, wish)
-            enrolment = Enrolment(wish, tuple(face.id for face in chosen))
-            if self.book.enrol(owner, digest, enrolment, self._candidates(owner, chosen, wish)):
-                return enrolment.faces
+            if self._say(owner, chosen, wish):
+                return tuple(face.id for face in chosen)
         raise Conflict("the faces of this photo change all the time")
+
+    def person_of(self, owner: str, face: StoredFace, rule: PersonRule, gallery: str, passes: Filter) -> int:
+        """The person of a stored face: that which it has, or that of the nearest face of ``gallery`` that passes, or a new one.
+
+        Raises NotFound.
+        """
+        for _ in range(_TRIES):
+            known = self.book.faces(owner, [face.id])[0]
+            if known is None:
+                raise NotFound("there is no such face")
+            if known.person is not None:
+                return known.person
+            self._say(owner, [known], Wish(now=self.clock(), persons=rule), gallery, passes)
+        raise Conflict("this face changes all the time")
+
+    def _say(
+        self,
+        owner: str,
+        faces: Sequence[StoredFace],
+        wish: Wish,
+        gallery: str | None = None,
+        passes: Filter = lambda _face: True,
+    ) -> bool:
+        """What a wish says of faces of one image; False when they are gone or much has changed meanwhile.
+
+        Whose a face is was decided by the faces that were near when it was written: what came since they were looked for is
+        compared before the next try, as by the rule (`facerec.rule`).
+        """
+        enrolment = Enrolment(wish, tuple(face.id for face in faces))
+        near = self._near(owner, faces, wish, gallery) if wish.persons else _Near({}, None)
+        for _ in range(_TRIES):
+            kept = {face: self._kept(owner, row, gallery, passes) for face, row in near.rows.items()}
+            match self.book.enrol(owner, faces[0].image, enrolment, Candidates(kept, near.position)):
+                case Moved(entries):
+                    near = near.after(owner, faces, entries, _limit(wish))
+                case JournalGap():
+                    return False
+                case done:
+                    return done
+        return False
+
+    def _near(self, owner: str, faces: Sequence[StoredFace], wish: Wish, gallery: str | None) -> _Near:
+        probes = [face.face.encoding for face in faces]
+        found = self.lookup.search(owner, probes, gallery, _limit(wish), MAX_CANDIDATES)
+        rows = zip(faces, found.probes, strict=True)
+        return _Near({face.id: [(near.distance, near.face) for near in row] for face, row in rows}, found.position)
+
+    def _kept(self, owner: str, row: _Row, gallery: str | None, passes: Filter) -> list[int]:
+        ids = [face for _, face in row]
+        if gallery is None:
+            return ids
+        stored = self.book.faces(owner, ids)
+        return [face.id for face in stored if face and gallery in face.galleries and passes(face)]
 
     def _chosen(self, stored: list[StoredFace], wish: Wish) -> list[StoredFace]:
         places, missing = choose([face.box for face in stored], wish.selector, [Box(*sides) for sides in wish.boxes])
@@ -74,9 +129,26 @@ class Enrolments:
             raise BadParam("bbox", "this photo is known, and no face of it is there", str(shown))
         return [stored[place] for place in places]
 
-    def _candidates(self, owner: str, chosen: list[StoredFace], wish: Wish) -> dict[int, tuple[int, ...]]:
-        if not wish.persons:
-            return {}
-        limit = min(FARTHEST, wish.persons.limit)
-        found = self.lookup.search(owner, [face.face.encoding for face in chosen], None, limit, MAX_CANDIDATES)
-        return {face.id: tuple(near.face for near in row) for face, row in zip(chosen, found.probes, strict=True)}
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """The faces near some faces, nearest first, as they were when the journal stood at ``position``."""
+
+    rows: dict[int, _Row]
+    position: int | None
+
+    def after(self, owner: str, faces: Sequence[StoredFace], entries: Sequence[JournalEntry], limit: float) -> _Near:
+        """With those that came by ``entries``."""
+        news = FaceIndex(entries[0].position - 1)
+        for entry in entries:
+            news.apply(entry)
+        rows = {}
+        for face in faces:
+            model, probe = face.face.model, face.face.encoding
+            came = [(hit.distance, hit.face_id) for hit in news.nearest(owner, model, probe, MAX_CANDIDATES, limit)]
+            rows[face.id] = sorted({*self.rows[face.id], *came})[:MAX_CANDIDATES]
+        return _Near(rows, entries[-1].position)
+
+
+def _limit(wish: Wish) -> float:
+    return min(FARTHEST, wish.persons.limit) if wish.persons else 0.0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from facerec.errors import ServiceUnavailable
+from facerec.galleries import FaceBook
 from facerec.ports import Admissions, DeadLetterBox, Errands, ImageStore, Overview
 
 
@@ -53,3 +55,21 @@ class Erasure:
         except ServiceUnavailable as error:
             return {"store": self._images.kind, "removed": None, "pending": error.reason}
         return {"store": self._images.kind, "removed": removed, "pending": None}
+
+
+@dataclass(frozen=True)
+class FaceRemoval:
+    """Removes single faces; ``tolerance`` is that of a match."""
+
+    book: FaceBook
+    erasure: Erasure
+    tolerance: float
+
+    def remove(self, owner: str, face: int) -> bool:
+        """Remove a face; a posted photo without any face left goes with its last. False when there is none."""
+        dropped = self.book.drop(owner, face, self.tolerance)
+        if dropped is None:
+            return False
+        if dropped.empty:
+            self.erasure.erase(owner, dropped.image)
+        return True

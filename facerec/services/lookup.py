@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,11 +30,12 @@ IsGone = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A face of a photo that is not stored."""
+    """A face of a photo that is not stored. ``chip`` is the aligned face as PNG when it was asked for."""
 
     box: Box
     confidence: float
     encoding: Encoding
+    chip: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,11 @@ class Lookup:
         more = self._at(owner, photo, missing, is_gone) if missing else []
         return [found[place] for place in places] + more
 
-    def all_faces(self, owner: str, photo: bytes, is_gone: IsGone = lambda: False) -> list[Seen]:
-        """Every face of a photo."""
-        return _seen(self.ask("analyse", owner, {"model": None, "boxes": None}, photo, is_gone))
+    def all_faces(
+        self, owner: str, photo: bytes, is_gone: IsGone = lambda: False, *, chips: bool = False
+    ) -> list[Seen]:
+        """Every face of a photo. Chips come only from workers that keep pictures."""
+        return _seen(self.ask("analyse", owner, {"model": None, "boxes": None, "chips": chips}, photo, is_gone))
 
     def _at(self, owner: str, photo: bytes, boxes: Sequence[Box], is_gone: IsGone) -> list[Seen]:
         sides = [[box.top, box.right, box.bottom, box.left] for box in boxes]
@@ -85,12 +89,18 @@ class Lookup:
         limit: float,
         count: int,
         is_gone: IsGone = lambda: False,
+        beyond: Near | None = None,
     ) -> Found:
-        """The ``count`` nearest faces of a gallery (None: all) at most ``limit`` from each probe."""
+        """The ``count`` nearest faces of a gallery (None: all) at most ``limit`` from each probe.
+
+        ``beyond`` is the last that an earlier search found: this one goes on from there.
+        """
         if not probes:
             return Found((), 0)
         body = np.stack(probes).astype("<f4").tobytes()
-        parameters = {"model": None, "count": count, "limit": limit, "gallery": gallery}
+        parameters: dict[str, Any] = {"model": None, "count": count, "limit": limit, "gallery": gallery}
+        if beyond is not None:
+            parameters["beyond"] = [beyond.distance, beyond.face]
         document = self.ask("search", owner, parameters, body, is_gone)
         rows = tuple(tuple(Near(hit["face_id"], hit["distance"]) for hit in row) for row in document["probes"])
         return Found(rows, document["position"])
@@ -114,9 +124,10 @@ class Lookup:
 
 
 def _seen(document: Mapping[str, Any]) -> list[Seen]:
+    chips = [base64.b64decode(chip) for chip in document.get("chips", ())] or [b""] * len(document["faces"])
     return [
-        Seen(Box(**face["box"]), float(face["confidence"]), np.array(face["encoding"], np.float32))
-        for face in document["faces"]
+        Seen(Box(**face["box"]), float(face["confidence"]), np.array(face["encoding"], np.float32), chip)
+        for face, chip in zip(document["faces"], chips, strict=True)
     ]
 
 

@@ -12,6 +12,7 @@ from flask import Response, jsonify, request
 from facerec.errors import BadParam, NotFound
 from facerec.faces import Box
 from facerec.galleries import Bounds, Page, StoredFace, check_gallery
+from facerec.services.analyser import document_of as attributes_of
 from rest.context import owner, services
 from rest.findface.params import Params, whole_number
 
@@ -33,7 +34,13 @@ def face_document(face: StoredFace) -> Document:
         "meta": face.meta,
         "galleries": list(face.galleries),
         **_more(face),
+        **({} if is_v0() else attributes_of(face.attributes)),
     }
+
+
+def is_v0() -> bool:
+    """Whether the call is to /v0, which knows no gender, age and emotions."""
+    return request.path.startswith("/v0/")
 
 
 def _more(face: StoredFace) -> Document:

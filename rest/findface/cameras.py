@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from flask import Response, jsonify, request
 
 from facerec.errors import NotFound
+from facerec.services.cameras import add_camera, check_camera
 from rest.context import owner, services
 from rest.docs import Operation, describes
 from rest.findface import models
@@ -23,10 +23,7 @@ _TEXTS = ("meta", "url", "detector")
 )
 def post_camera() -> Response:
     params = read_params(request, 0, services().settings.rest.max_upload_bytes)
-    camera = str(uuid.uuid4())
-    empty: dict[str, Any] = {"meta": "", "url": "", "detector": "", "enabled": True, "rot": None, "roi": None}
-    services().findface.put_camera(owner(), camera, {"id": camera} | empty | _fields(params), new=True)
-    response = jsonify(_camera(camera))
+    response = jsonify(add_camera(services().findface, owner(), _fields(params)))
     response.status_code = 201
     return response
 
@@ -71,18 +68,11 @@ def _fields(params: Params) -> dict[str, Any]:
     enabled = params.flag("enabled")
     if enabled is not None:
         fields["enabled"] = enabled
-    return fields | {name: _area(params, name) for name in ("rot", "roi") if name in params.values}
+    fields |= {name: _area(params, name) for name in ("rot", "roi") if name in params.values}
+    return check_camera(fields)
 
 
-def _area(params: Params, name: str) -> list[int] | None:
+def _area(params: Params, name: str) -> Any:
     """``[W, H, X, Y]`` in pixels, None for nothing."""
     value = None if params.values[name] == "" else params.nested(name)
-    if value in (None, []):
-        return None
-    if not isinstance(value, list) or len(value) != 4 or not all(_is_pixel(side) for side in value):
-        raise params.bad(name, "must be [W, H, X, Y]")
-    return value
-
-
-def _is_pixel(side: Any) -> bool:
-    return isinstance(side, int) and not isinstance(side, bool) and abs(side) < 1 << 24
+    return None if value == [] else value

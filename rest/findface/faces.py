@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from contextlib import suppress
 from typing import Any
 
 from flask import Response, jsonify, request
 
-from facerec.confidence import distance_of
-from facerec.enrolment import PersonRule, Wish
+from facerec.enrolment import Wish, fields_at
 from facerec.errors import BadParam, NotFound
-from facerec.galleries import MAX_META, Change, check_gallery
+from facerec.galleries import MAX_META, Change, StoredFace, check_gallery
 from facerec.selection import SELECTORS
+from facerec.services.analyser import texts_of
 from rest.context import owner, services
 from rest.docs import Operation, describes
 from rest.findface import models
 from rest.findface.answers import face_document, id_of, known_gallery, nothing, page_of, seconds_of, stored_face
 from rest.findface.params import Params, read_params
 from rest.findface.photos import read_photo
-from rest.findface.recognition import check_analyser
+from rest.findface.recognition import wanted_attributes
 from rest.nextcloud import client_gone
 
 
@@ -28,25 +28,38 @@ from rest.nextcloud import client_gone
         "Store faces of a photo",
         body=models.FacePost,
         answer=models.FaceList,
-        errors=(400, 401, 403, 409, 413, 415, 422, 429, 502, 503, 504),
+        errors=(400, 401, 403, 409, 413, 415, 422, 429, 500, 502, 503, 504),
     )
 )
 def post_face() -> Response:
     params = read_params(request, 1, services().settings.rest.max_upload_bytes)
-    check_analyser(params)
+    wanted = wanted_attributes(params)
     wish = services().hooks.before_store(owner(), _wish(params))
     photo = read_photo(params)
     found = services().enrolments.post(owner(), photo.body, photo.name, wish, client_gone(request.environ))
+    if wanted:
+        found = _with_attributes(photo.body, found, wanted)
     services().hooks.after_store(owner(), found)
     return jsonify({"results": [face_document(face) for face in found]})
+
+
+def _with_attributes(photo: bytes, faces: list[StoredFace], wanted: tuple[str, ...]) -> list[StoredFace]:
+    """The faces, which are stored already, with what the analyser says of them; it is stored as well.
+
+    When the analyser fails the faces stay without, and the same post again adds it.
+    """
+    told = services().attributing.of_faces(photo, [face.box for face in faces], wanted)
+    for face, document in zip(faces, told, strict=True):
+        with suppress(NotFound):  # removed in this moment: nothing is left to be said of it
+            services().findface.change(owner(), face.id, Change(fields=texts_of(document)))
+    return [face for face in services().findface.faces(owner(), [face.id for face in faces]) if face]
 
 
 def _wish(params: Params) -> Wish:
     now = services().clock()
     timestamp = seconds_of(params, "timestamp")
     at = now if timestamp is None else timestamp
-    zone = services().settings.findface.friend_timezone
-    fields = {"timestamp": f"{at:.6f}", "day": datetime.fromtimestamp(at, zone).date().isoformat()}
+    fields = fields_at(at, services().settings.findface.friend_timezone)
     camera = params.text("cam_id")
     if camera:
         if services().findface.camera(owner(), camera) is None:
@@ -63,20 +76,7 @@ def _wish(params: Params) -> Wish:
         fields=fields,
         galleries=tuple(_galleries(params)),
         now=now,
-        persons=person_rule(),
-    )
-
-
-def person_rule() -> PersonRule | None:
-    """How posted faces get a person; None when they get none."""
-    settings = services().settings.findface
-    if not settings.person_identify:
-        return None
-    return PersonRule(
-        limit=distance_of(settings.person_identify_threshold),
-        everywhere=settings.person_identify_global,
-        friend_since=services().clock() - settings.friend_interval,
-        friend_days=settings.friend_count,
+        persons=services().persons.rule_of_posts(),
     )
 
 
@@ -120,7 +120,7 @@ def get_face(face: str) -> Response:
 def put_face(face: str) -> Response:
     number = id_of(face)
     params = read_params(request, 0, services().settings.rest.max_upload_bytes)
-    rule = person_rule()
+    rule = services().persons.rule_of_posts()
     change = Change(
         meta=_meta(params),
         person=params.whole("person_id", 0, (1 << 63) - 1),
@@ -146,19 +146,9 @@ def _gallery_change(params: Params) -> tuple[str, tuple[str, ...]] | None:
 
 @describes(Operation("Remove a face", answer=None, media="", status=204, errors=(400, 401, 403, 404, 503)))
 def delete_face(face: str) -> Response:
-    if not remove(id_of(face)):
+    if not services().removal.remove(owner(), id_of(face)):
         raise NotFound("there is no such face")
     return nothing()
-
-
-def remove(face: int) -> bool:
-    """Remove a face of the owner; a posted photo without any face left goes with its last. False when there is none."""
-    dropped = services().findface.drop(owner(), face, services().settings.tolerance)
-    if dropped is None:
-        return False
-    if dropped.empty:
-        services().erasure.erase(owner(), dropped.image)
-    return True
 
 
 @describes(

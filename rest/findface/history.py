@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from facerec.errors import NotFound
 from facerec.galleries import Bounds, StoredFace
 from rest.context import owner, services
 from rest.docs import Operation, describes
@@ -23,7 +22,7 @@ MAX_LIMIT = 1_000_000
 
 @describes(Operation("All persons", answer=models.PersonList, errors=_ERRORS))
 def get_persons() -> Response:
-    return jsonify({"results": services().findface.persons(owner())})
+    return jsonify({"results": services().persons.all(owner())})
 
 
 @describes(Operation("One person", answer=models.PersonEntry, errors=_ERRORS))
@@ -32,10 +31,7 @@ def get_person(person: str) -> Response:
 
 
 def _person(text: str) -> dict[str, Any]:
-    found = services().findface.person(owner(), id_of(text))
-    if found is None:
-        raise NotFound("there is no such person")
-    return found
+    return services().persons.one(owner(), id_of(text))
 
 
 @describes(

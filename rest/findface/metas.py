@@ -9,7 +9,6 @@ from rest.context import owner, services
 from rest.docs import Operation, describes
 from rest.findface import models
 from rest.findface.answers import MAX_PAGE, PAGE, face_document, known_gallery, nothing, page_of, path_with
-from rest.findface.faces import remove
 from rest.findface.params import clean, read_params
 
 _ERRORS = (400, 401, 403, 404, 503)
@@ -25,7 +24,7 @@ def get_meta_faces(meta: str, gallery: str | None = None) -> Response:
 def delete_meta_faces(meta: str) -> Response:
     while ids := services().findface.page(owner(), "default", Bounds(), MAX_PAGE, _named(meta)).ids:
         for face in ids:
-            remove(face)
+            services().removal.remove(owner(), face)
     return nothing()
 
 

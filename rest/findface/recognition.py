@@ -6,42 +6,42 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from facerec.confidence import DEFAULT_THRESHOLD, FARTHEST, confidence, distance_of, threshold_of
-from facerec.errors import BadParam, NotFound
+from facerec.confidence import DEFAULT_THRESHOLD, confidence, threshold_of
+from facerec.errors import NotFound
 from facerec.faces import Box, Encoding
-from facerec.galleries import StoredFace
 from facerec.index import euclidean
 from facerec.selection import SELECTORS
-from facerec.services.lookup import Near, Seen
+from facerec.services.analyser import NAMES
+from facerec.services.identify import MAX_COUNT, Question
+from facerec.services.lookup import Seen
 from rest.context import owner, services
 from rest.docs import Operation, describes
 from rest.findface import models
-from rest.findface.answers import box_document, box_key, face_document, known_gallery
+from rest.findface.answers import box_document, box_key, face_document, is_v0, known_gallery
 from rest.findface.params import Params, given, read_params
 from rest.findface.photos import read_photo
 from rest.nextcloud import client_gone
 
 _PHOTO_ERRORS = (400, 401, 403, 413, 415, 422, 502, 503, 504)
-MAX_N = 10_000
-ROUNDING = 1e-9
-"""Added to the limit of a search; the confidence itself decides afterwards."""
 Probe = tuple[Box, Encoding]
 
 
-@describes(Operation("Find faces", body=models.Detect, answer=models.Detected, errors=_PHOTO_ERRORS))
+@describes(Operation("Find faces", body=models.Detect, answer=models.Detected, errors=(*_PHOTO_ERRORS, 500)))
 def post_detect() -> Response:
     params = read_params(request, 1, services().settings.rest.max_upload_bytes)
-    check_analyser(params)
+    wanted = wanted_attributes(params)
     photo = read_photo(params)
-    found = services().lookup.all_faces(owner(), photo.body, client_gone(request.environ))
-    return jsonify({"faces": [box_document(face.box) for face in found], "orientation": 1})
+    boxes = [face.box for face in services().lookup.all_faces(owner(), photo.body, client_gone(request.environ))]
+    told = services().attributing.of_faces(photo.body, boxes, wanted)
+    faces = [box_document(box) | more for box, more in zip(boxes, told, strict=True)]
+    return jsonify({"faces": faces, "orientation": 1})
 
 
-def check_analyser(params: Params) -> None:
-    """Age, gender and emotions need an analyser, of which there is none unless a plugin brings one. /v0 never knew them."""
-    for name in ("gender", "age", "emotions"):
-        if not request.path.startswith("/v0/") and params.flag(name):
-            raise BadParam(name, "this service has no analyser of age, gender and emotions", value=True)
+def wanted_attributes(params: Params) -> tuple[str, ...]:
+    """Which of gender, age and emotions are asked for. /v0 never knew them. Raises NoAnalyser, BadParam."""
+    wanted = () if is_v0() else tuple(name for name in NAMES if params.flag(name))
+    services().attributing.check(wanted)
+    return wanted
 
 
 @describes(
@@ -79,20 +79,19 @@ def _threshold(params: Params) -> float | None:
 def post_identify(gallery: str | None = None) -> Response:
     params = read_params(request, 1, services().settings.rest.max_upload_bytes)
     threshold = given(_threshold(params), 0.0)
-    count = given(params.whole("n", 1, MAX_N), 1)
-    params.flag("strict")  # one worker knows the whole index: it answers for all of it, or there is an error
-    where = known_gallery(gallery)
+    count = given(params.whole("n", 1, MAX_COUNT), 1)
+    question = Question(known_gallery(gallery), threshold, count, strict=params.flag("strict"))
     probes = _probes(params)
-    limit = min(FARTHEST, distance_of(threshold) + ROUNDING)
     encodings = [encoding for _, encoding in probes]
-    found = services().lookup.search(owner(), encodings, where, limit, count, client_gone(request.environ))
-    faces = _faces([near.face for row in found.probes for near in row])
+    found = services().identification.identify(owner(), encodings, question, client_gone(request.environ))
     results = {
-        box_key(box): _matches(row, faces, threshold) for (box, _), row in zip(probes, found.probes, strict=True)
+        box_key(box): [{"confidence": hit.confidence, "face": face_document(hit.face)} for hit in row]
+        for (box, _), row in zip(probes, found.rows, strict=True)
     }
     services().hooks.after_identify(owner(), results)
-    response = jsonify({"results": results, "live_servers": 1, "total_servers": 1})
-    response.headers["X-Live-Servers"] = "1/1"
+    live, total = found.servers.live, found.servers.total
+    response = jsonify({"results": results, "live_servers": live, "total_servers": total})
+    response.headers["X-Live-Servers"] = f"{live}/{total}"
     return response
 
 
@@ -109,17 +108,3 @@ def _probes(params: Params) -> list[Probe]:
     body = read_photo(params).body
     seen = services().lookup.faces(owner(), body, selector, boxes, client_gone(request.environ))
     return [(face.box, face.encoding) for face in seen]
-
-
-def _faces(ids: list[int]) -> dict[int, StoredFace]:
-    unique = list(dict.fromkeys(ids))
-    return {face.id: face for face in services().findface.faces(owner(), unique) if face}
-
-
-def _matches(row: tuple[Near, ...], faces: dict[int, StoredFace], threshold: float) -> list[dict[str, Any]]:
-    """Those that are still there; one that was removed since the search is nobody's match."""
-    return [
-        {"confidence": confidence(near.distance), "face": face_document(faces[near.face])}
-        for near in row
-        if near.face in faces and confidence(near.distance) >= threshold
-    ]

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 
-from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases, RedisFaceBook, RedisJournal
+from facerec.adapters.redis import (
+    RedisAdmissions,
+    RedisCommits,
+    RedisDatabases,
+    RedisFaceBook,
+    RedisJournal,
+    RedisPeople,
+)
 from facerec.adapters.redis.findface_sets import RedisGallerySets
 from facerec.adapters.redis.layout import LINKS, OWN
+from facerec.adapters.redis.people_check import check_people
 from facerec.enrolment import Enrolment, PersonRule, Wish
 from facerec.errors import BadParam, Conflict, NotFound
+from facerec.faces import Model
 from facerec.galleries import Bounds, Change
 from facerec.identity import DEFAULT_OWNER, face_id
 from facerec.jobs import ScanJob
 from facerec.loading import load_index
 from facerec.rule import ScanRule, to_scanned
+from facerec.services.enrolment import Enrolments
+from facerec.services.lookup import Found, Lookup, Near
 from tests.faces import analysis, scan_job
 
 OWNER = DEFAULT_OWNER
@@ -177,7 +190,7 @@ def test_owners_never_meet(book: RedisFaceBook, scan: Scan) -> None:
     assert book.page(OWNER, "one", Bounds(), 9).ids == (mine,)
 
 
-def test_persons_by_distance_camera_and_days(book: RedisFaceBook, scan: Scan) -> None:
+def test_persons_by_distance_camera_and_days(book: RedisFaceBook, scan: Scan, databases: RedisDatabases) -> None:
     def seen(place: float, camera: str, day: str, *, everywhere: bool = False) -> tuple[int | None, str]:
         fields = {"cam_id": camera, "timestamp": f"{int(day)}", "day": day}
         rule = PersonRule(0.5, everywhere=everywhere, friend_since=2.0, friend_days=2)
@@ -195,9 +208,46 @@ def test_persons_by_distance_camera_and_days(book: RedisFaceBook, scan: Scan) ->
     assert other != first
     assert seen(0.0, "c", "3", everywhere=True)[0] in {first, other}
     assert seen(3.0, "a", "3")[0] not in {first, other}
-    assert len(book.persons(OWNER)) == 3
+    assert len(RedisPeople(databases).people(OWNER, named=None, hidden=False, name=None, limit=9, cursor="")[0]) == 3
     assert first is not None
     assert len(book.person_faces(OWNER, first)) >= 4
+    assert [book.seen_days(OWNER, first, "a", since) for since in (0, 2, 4)] == [3, 2, 0]
+
+
+def test_a_post_that_was_overtaken_looks_at_what_came(
+    book: RedisFaceBook, scan: Scan, databases: RedisDatabases
+) -> None:
+    """A known image is posted again, and after its neighbours were looked for a new image of the same person is posted."""
+    rule = PersonRule(0.5, everywhere=True, friend_since=0.0, friend_days=1)
+    job, (known,) = scan(0.0)
+    came: list[int] = []
+
+    class Overtaken(Lookup):
+        def search(self, owner: str, probes: Any, *_: Any, **__: Any) -> Found:
+            index = load_index(RedisJournal(databases))
+            if not came:
+                came.extend(scan(0.1, wish=Wish(persons=rule, now=9.0))[1])
+            hits = [index.nearest(owner, Model.HOG, probe, 9, 0.5) for probe in probes]
+            rows = tuple(tuple(Near(hit.face_id, hit.distance) for hit in row) for row in hits)
+            return Found(rows, index.position)
+
+    lookup = Overtaken(cast(Any, None), 9.0, time.time)
+    enrolments = Enrolments(book, RedisAdmissions(databases), lookup, time.time, 9.0)
+    posted = enrolments.post(OWNER, job.body, "a.jpg", Wish(persons=rule, now=9.0))
+
+    other = book.faces(OWNER, came)[0]
+    assert [face.id for face in posted] == [known]
+    assert other
+    assert posted[0].person is not None
+    assert posted[0].person == other.person
+
+
+def test_a_person_without_faces_has_a_name(book: RedisFaceBook, databases: RedisDatabases) -> None:
+    person = book.add_person(OWNER, "Ann")
+    assert RedisPeople(databases).person(OWNER, person)["name"] == "Ann"
+    with pytest.raises(BadParam):
+        book.add_person(OWNER, "")
+    assert list(check_people(databases)) == []
 
 
 def test_pages_in_both_directions(book: RedisFaceBook, scan: Scan) -> None:

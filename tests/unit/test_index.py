@@ -75,6 +75,22 @@ def test_nearest_keeps_to_the_faces_asked_for() -> None:
     assert [hit.face_id for hit in hits] == [face_id(4, 0)]
 
 
+def test_a_search_goes_on_where_another_ended() -> None:
+    random = np.random.default_rng(8)
+    known = random.normal(0, 0.09, (BLOCK_ROWS + 40, 128)).astype(np.float32)
+    known[100:130] = known[7]  # equally far from every probe
+    known[BLOCK_ROWS + 3] = known[7]
+    index = FaceIndex()
+    index.add(OWNER, records_of(known))
+    probe = known[7] + np.float32(0.01)
+    whole = index.nearest(OWNER, Model.HOG, probe, 60, 2.0)
+    paged = index.nearest(OWNER, Model.HOG, probe, 7, 2.0)
+    while len(paged) < len(whole):
+        last = paged[-1]
+        paged += index.nearest(OWNER, Model.HOG, probe, 7, 2.0, beyond=(last.distance, last.face_id))
+    assert paged[: len(whole)] == whole
+
+
 def test_the_journal_must_have_no_gap() -> None:
     index = FaceIndex(position=3)
     index.apply(JournalEntry(4, "add", OWNER, "a", 1, (record(1, 0),)))

@@ -15,7 +15,7 @@ _IMAGES_AT_ONCE = 32
 _PAGE = 1000
 _OF_IMAGES = ("image:", "names:", "holders:", "state:")
 _NOT_COPIED = ("journal", "ticket", "images", "names", "crowd", "tokens", "workers", "import")
-_SHORT_LIVED = ("journal:", "worker:", "session:", "errand:")
+_SHORT_LIVED = ("journal:", "worker:", "workers:", "session:", "errand:")
 
 
 class RedisArchive:

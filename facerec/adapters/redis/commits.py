@@ -57,7 +57,7 @@ class RedisCommits:
                 case b"written":
                     return Written(int(rest[0]))
                 case b"moved":
-                    return _moved(rest[0], position)
+                    return moved(rest[0], position)
                 case b"obsolete":
                     return Obsolete(frozenset((owner.decode(), key.decode()) for owner, key in pairs(rest)))
                 case b"gap":
@@ -125,7 +125,8 @@ def _commit_arguments(image: Scanned, joins_crowd: bool) -> list[Argument]:
     ]
 
 
-def _moved(raw: list[tuple[bytes, list[bytes]]], position: int) -> Moved | JournalGap:
+def moved(raw: list[tuple[bytes, list[bytes]]], position: int) -> Moved | JournalGap:
+    """What came after ``position``, as a script returns it."""
     entries = decode_entries([(entry, dict(pairs(fields))) for entry, fields in raw], position)
     return entries if isinstance(entries, JournalGap) else Moved(entries)
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import OWN
-from facerec.errors import ConfigError
+from facerec.errors import BadParam, ConfigError, Conflict
 from facerec.identity import check_owner
 
 _KEY = "tokens"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}")
 
 
 class RedisTokens:
@@ -48,12 +50,22 @@ class RedisTokens:
 
     def create(self, owner: str, note: str = "") -> str:
         """A new token for ``owner``; it is shown now and never again. Raises BadParam."""
-        check_owner(owner)
         token = secrets.token_urlsafe(32)
-        entry = {"owner": owner, "created_at": datetime.now(UTC).isoformat(), "note": note}
-        with mapped_errors():
-            self._databases.client(OWN).hset(_KEY, token_hash(token), json.dumps(entry))
+        self.add(owner, token, note)
         return token
+
+    def add(self, owner: str, token: str, note: str = "") -> None:
+        check_owner(owner)
+        if not _TOKEN.fullmatch(token):
+            raise BadParam("token", "a token has 20 to 200 characters of a-z, A-Z, 0-9, _ and -")
+        entry = {"owner": owner, "created_at": datetime.now(UTC).isoformat(), "note": note}
+        digest = token_hash(token)
+        with mapped_errors():
+            is_known = digest in self._of_file or not self._databases.client(OWN).hsetnx(
+                _KEY, digest, json.dumps(entry)
+            )
+        if is_known:
+            raise Conflict("somebody has this token already")
 
     def revoke(self, digest: str) -> bool:
         """Forget the token with this hash, or whose hash begins so when only one does."""
@@ -70,7 +82,7 @@ class RedisTokens:
 
 
 def token_hash(token: str) -> str:
-    """SHA-256, hexadecimal. A token has 256 random bits, so no slow hash is needed."""
+    """SHA-256, hexadecimal. A token that we make has 256 random bits, so no slow hash is needed."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

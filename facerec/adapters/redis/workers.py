@@ -8,8 +8,10 @@ from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import OWN
+from facerec.ports import Census
 
 _NAMES = "workers"
+_HEARD = "workers:heard"
 
 
 class RedisWorkers:
@@ -19,16 +21,18 @@ class RedisWorkers:
         self._databases = databases
 
     def alive(self, worker: str, state: Mapping[str, Any], seconds: float) -> None:
-        with mapped_errors(), self._databases.client(OWN).pipeline() as pipeline:
-            pipeline.set(f"worker:{worker}", json.dumps(state), px=int(seconds * 1000))
-            pipeline.sadd(_NAMES, worker)
-            pipeline.execute()
+        self._databases.call("worker_alive", worker, json.dumps(state), int(seconds * 1000))
 
     def gone(self, worker: str) -> None:
         with mapped_errors(), self._databases.client(OWN).pipeline() as pipeline:
             pipeline.delete(f"worker:{worker}")
             pipeline.srem(_NAMES, worker)
+            pipeline.zrem(_HEARD, worker)
             pipeline.execute()
+
+    def census(self, seconds: float) -> Census:
+        live, missing = self._databases.call("worker_census", int(seconds))
+        return Census(int(live), int(missing))
 
     def workers(self) -> dict[str, dict[str, Any]]:
         client = self._databases.client(OWN)

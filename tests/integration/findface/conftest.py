@@ -13,7 +13,7 @@ from facerec.adapters.redis import RedisDatabases, RedisTokens
 from facerec.local.servers import RabbitServer, RedisServer
 from tests.conftest import own_servers, rabbit_settings_of, redis_settings_of
 from tests.integration.rest.web import Site, answering, site
-from tests.stack import Stack
+from tests.stack import Stack, wait_until
 
 _numbers = itertools.count()
 TIMEOUT = 60
@@ -31,10 +31,15 @@ class Client:
 
     def call(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         """The JSON of an answer with this status."""
-        address = path if path.startswith(("/v1", "/v0", "/images", "/match", "/scan")) else f"/v1{path}"
+        other = ("/v1", "/v0", "/images", "/match", "/scan", "/people", "/context")
+        address = path if path.startswith(other) else f"/v1{path}"
         answer = self.session.request(method, self.url + address, timeout=TIMEOUT, **more)
         assert answer.status_code == status, f"{method} {address}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Ask again and again."""
+        wait_until(condition, "what was to come")
 
     def post_face(self, body: bytes, **fields: Any) -> list[dict[str, Any]]:
         """The faces that a photo was stored for."""

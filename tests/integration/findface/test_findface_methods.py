@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -283,7 +284,6 @@ def test_errors_of_parameters(client: Client) -> None:
         ("POST", "/detect", {}, "photo"),
         ("POST", "/detect", {"photo": "no base64!"}, "photo"),
         ("POST", "/detect", {"photo": 5}, "photo"),
-        ("POST", "/detect", {"photo": photo, "gender": True}, "gender"),
         ("POST", "/detect", {"photo": photo, "age": "maybe"}, "age"),
         ("POST", "/face", {"photo": photo, "mf_selector": "best"}, "mf_selector"),
         ("POST", "/face", {"photo": photo, "galleries": ["nowhere"]}, "galleries"),
@@ -310,6 +310,9 @@ def test_errors_of_parameters(client: Client) -> None:
 
 
 def test_errors_of_photos_and_bodies(client: Client) -> None:
+    for path, name in itertools.product(("/detect", "/face"), ("gender", "age", "emotions")):
+        answer = client.call("POST", path, 400, json={"photo": "x", name: True})
+        assert (answer["code"], answer["param"]) == ("NO_ANALYSER", name)
     two, none = as_base64(photo_of(("ann", 0), ("bob", 0))), as_base64(photo_of())
     answer = client.call("POST", "/face", 400, json={"photo": two, "mf_selector": "reject"})
     assert (answer["code"], answer["reason"]) == ("TOO_MANY_FACES", "Too many faces: 2")

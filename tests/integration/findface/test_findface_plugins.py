@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,7 +74,71 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("plugins")
     (folder / "failing.py").write_text(FAILING)
     (folder / "probing.py").write_text(PROBING)
-    return {"PLUGINS_DIRS": f"{folder},{ROOT / 'examples' / 'plugins'}", "PLUGINS_ENABLED": "failing,*"}
+    shutil.copy(Path(__file__).with_name("walk.py"), folder)
+    (folder / "leaving.py").write_text("raise SystemExit(3)\n")
+    folders = f"{folder},{ROOT / 'examples' / 'plugins'}"
+    return {"PLUGINS_DIRS": folders, "PLUGINS_ENABLED": "failing,*", "ANALYSER": "examples.analyser:make"}
+
+
+def test_the_context_does_what_its_methods_say(client: Client, client_of: Callable[[], Client]) -> None:
+    client_of().post_face(showing("somebody of another owner"))
+    token = secrets.token_urlsafe(24)
+    answer = client.call("POST", "/context", files={"photo": showing("ann")}, data={"token": token})
+    assert answer["galleries"] == [["default", "guests"], None, 2]
+    assert (answer["camera"]["meta"], answer["camera"]["roi"], answer["camera"]["enabled"]) == (
+        "gate",
+        [1, 2, 3, 4],
+        True,
+    )
+    assert answer["age"] == [50]
+    face = answer["face"]
+    assert face["bbox"] == {"x1": 20, "y1": 100, "x2": 120, "y2": 200}
+    assert (face["gender"], face["emotions"], face["score"]) == ("female", None, 1.0)
+    assert bytes.fromhex(answer["chip"]) == b"\x89PNG"
+    assert answer["nobody"] == [None, 0]
+    stored = answer["stored"]
+    assert (stored["meta"], stored["galleries"]) == ("Ann", ["default", "guests"])
+    assert answer["hits"] == [[stored["id"], 1.0]]
+    assert answer["servers"] == [1, 1]
+    assert answer["same"] is True
+    assert answer["person"][0]["meta"] == "Ann"
+    assert answer["person"][1] is True
+    assert answer["persons"] == ["Ann", "Bob"]
+    assert answer["friend"] == [False, False]
+    assert answer["others"] == [True, True]
+    assert answer["left"] == [0, 1]
+    assert answer["removed"] == [True, True, None, True, None]
+    client.call("GET", f"/images/{face['photo_hash']}", 404)
+    newcomer = requests.get(f"{client.url}/v1/faces", headers={"Authorization": f"Token {token}"}, timeout=TIMEOUT)
+    assert newcomer.json()["results"] == []
+
+    refused = client.call("POST", "/context/refused", files={"photo": showing("ann")})
+    assert refused == [*["ValueError"] * 8, "BadParam", "BadParam", "TypeError"]
+
+
+def test_an_analyser_tells_age_gender_and_emotions(client: Client) -> None:
+    photo = {"photo": base64.b64encode(showing("ann")).decode()}
+    wanted = {"gender": True, "age": "true", "emotions": True}
+    told = {"gender": "female", "age": 50.0, "emotions": ["neutral", "happy"]}
+    box = {"x1": 20, "y1": 100, "x2": 120, "y2": 200}
+    assert client.call("POST", "/detect", json=photo | wanted)["faces"] == [box | told]
+    assert client.call("POST", "/detect", json=photo | {"age": True})["faces"] == [box | {"age": 50.0}]
+    assert client.call("POST", "/detect", json=photo)["faces"] == [box]
+    assert client.call("POST", "/v0/detect", json=photo | wanted)["faces"] == [box]
+
+    (face,) = client.call("POST", "/face", json=photo | {"gender": True})["results"]
+    assert face["gender"] == "female"
+    assert "age" not in face
+    (face,) = client.call("POST", "/face", json=photo | {"age": True, "emotions": True})["results"]
+    for path in (f"/face/id/{face['id']}", "/faces"):
+        found = client.call("GET", path)
+        assert told.items() <= (found if "id" in found else found["results"][0]).items()
+        found = client.call("GET", f"/v0{path}")
+        assert told.keys().isdisjoint(found if "id" in found else found["results"][0])
+    ((_, row),) = client.call("POST", "/identify", json=photo)["results"].items()
+    assert told.items() <= row[0]["face"].items()
+    (old,) = client.call("POST", "/v0/face", json=photo | wanted)["results"]
+    assert told.keys().isdisjoint(old)
 
 
 def test_the_report_shows_who_was_identified(client: Client) -> None:
@@ -124,7 +191,10 @@ def test_a_plugin_that_fails_is_named_and_stops_nothing(client: Client, stack: S
     # A plugin's path comes before the built-in one.
     assert client.session.get(f"{client.url}/v1/persons", timeout=TIMEOUT).status_code == 500
     log = (stack.folder / "rest.log").read_text()
-    for text in ("plugin failing failed", "no such thing", "plugin probing failed", "plugin report is active"):
+    for text in (
+        *("plugin failing failed", "no such thing", "plugin probing failed", "plugin leaving failed"),
+        "plugin report is active",
+    ):
         assert text in log
 
 

@@ -1,5 +1,5 @@
 -- with: findface_shared
--- Change a face. ARGV: p, face, change as JSON: meta, person, galleries {add | del | set: names}, friend {since, days}.
+-- Change a face. ARGV: p, face, change as JSON: meta, person, galleries {add | del | set: names}, friend {since, days}, fields.
 -- Returns 'ok', 'unknown', 'no person' or {'no gallery', name}.
 local p, face, change = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
 if not is_listed(p, face) then return 'unknown' end
@@ -11,6 +11,7 @@ for how, names in pairs(change.galleries or {}) do
     end
   end
 end
+for name, value in pairs(change.fields or {}) do redis.call('HSET', face_key(p, face), name, value) end
 if change.meta then set_meta(p, face, change.meta) end
 for how, names in pairs(change.galleries or {}) do
   local wanted = {}

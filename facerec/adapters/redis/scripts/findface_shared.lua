@@ -86,12 +86,6 @@ local function person_of(p, face)
   return person and person ~= '' and person or nil
 end
 
-local function new_person(p, now)
-  local person = create(p, now)
-  redis.call('ZADD', p .. 'persons', person, person)
-  return person
-end
-
 -- A face is of this person from now on.
 local function set_person(p, face, person)
   local touched = {}
@@ -108,7 +102,7 @@ local function choose_person(p, face, candidates, everywhere, now)
     local person = other ~= face and person_of(p, other)
     if person and (everywhere or redis.call('HGET', face_key(p, other), 'cam_id') == camera) then return person end
   end
-  return new_person(p, now)
+  return create(p, now)
 end
 
 -- Friend: seen by this camera on enough different days since then.

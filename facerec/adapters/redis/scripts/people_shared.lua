@@ -176,7 +176,6 @@ local function vanish(p, person)
   end
   set_name(p, person, '')
   unlist(p, person)
-  redis.call('ZREM', p .. 'persons', person)
   redis.call('DEL', person_key(p, person), faces_key(p, person), not_faces_key(p, person))
 end
 

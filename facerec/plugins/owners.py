@@ -1,0 +1,24 @@
+"""On whose behalf a plugin asks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from facerec.galleries import FaceBook
+
+
+class AllUsers:
+    """The kind of `ALL_USERS`."""
+
+    def __repr__(self) -> str:
+        return "ALL_USERS"
+
+
+ALL_USERS: Final = AllUsers()
+"""Given as ``user``: the data of every owner."""
+User = str | AllUsers
+
+
+def owners_of(book: FaceBook, user: User) -> list[str]:
+    """One owner, or for `ALL_USERS` everybody who has images."""
+    return [user] if isinstance(user, str) else book.owners()

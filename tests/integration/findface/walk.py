@@ -1,0 +1,101 @@
+"""A plugin of the tests: goes through all that ``ctx`` offers and tells what came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from facerec.errors import FacerecError
+from facerec.plugins.context import ALL_USERS
+from facerec.plugins.handlers import BaseHandler
+
+
+class Walk(BaseHandler):
+    async def post(self) -> Any:
+        ctx, user, said = self.ctx, self.user, {}
+        await ctx.galleries.add(user, {"name": "guests"})
+        said["galleries"] = [
+            await ctx.galleries.find(user),
+            await ctx.galleries.find_one(user, "none"),
+            await ctx.galleries.count(user),
+        ]
+        camera = await ctx.cameras.add(user, {"meta": "door", "roi": [1, 2, 3, 4]})
+        await ctx.cameras.update_one(user, camera["id"], meta="gate")
+        said["camera"] = await ctx.cameras.find_one(user, camera["id"])
+
+        faces = await ctx.extractor.extract(user, self.files["photo"], age=True)
+        said["age"] = [face.age for face in faces]
+        await ctx.extractor.enrich(faces, facen=True, normalized=True, gender=True)
+        face = faces[0]
+        said["face"] = {name: face[name] for name in ("bbox", "gender", "emotions", "score", "photo_hash")}
+        said["chip"] = face.normalized[:4].hex()
+        said["nobody"] = [await ctx.persons.identify(user, face), len(await ctx.faces.identify(user, "default", face))]
+        face.meta, face.galleries, face.cam_id = "Ann", ["guests"], camera["id"]
+        stored = await ctx.faces.add(user, face)
+        said["stored"] = {"id": stored.id, "meta": stored.meta, "galleries": stored.galleries}
+        hits = await ctx.faces.identify(user, "guests", face, limit=10, threshold=0.75, ignore_errors=False)
+        said["hits"] = [[hit.face.id, hit.confidence] for hit in hits]
+        said["servers"] = [hits.live_servers, hits.total_servers]
+
+        person = await ctx.persons.identify(user, stored, "guests", 0.75, create=True)
+        said["same"] = (
+            person == await ctx.persons.identify(user, face) == (await ctx.faces.find_one(user, stored.id)).person
+        )
+        said["person"] = [
+            await ctx.persons.update_one(user, person, meta="Ann"),
+            await ctx.persons.faces(user, person) == [stored.id],
+        ]
+        bob = await ctx.persons.add(user, {"meta": "Bob"})
+        await ctx.faces.update_one(user, stored.id, person_id=bob["id"])
+        said["persons"] = [one["meta"] for one in await ctx.persons.find(user)]
+        said["friend"] = [
+            await ctx.persons.is_friend(user, bob["id"], camera["id"]),
+            await ctx.persons.is_friend(user, None, "x"),
+        ]
+        said["others"] = [
+            await ctx.faces.count(user) < await ctx.faces.count(ALL_USERS),
+            await ctx.users.count(ALL_USERS) > 1,
+        ]
+
+        await ctx.faces.del_from_galleries(user, stored, ["guests"])
+        said["left"] = [
+            len(await ctx.faces.identify(user, "guests", face)),
+            await ctx.faces.update_many(user, [stored.id, 5], meta="-"),
+        ]
+        said["removed"] = [
+            await ctx.cameras.remove_one(user, camera["id"]),
+            await ctx.galleries.remove_one(user, "guests"),
+            await ctx.galleries.remove_one(user, "guests"),
+            await ctx.faces.remove_one(user, stored.id),
+            await ctx.faces.find_one(user, stored.id),
+        ]
+        await ctx.users.add({"_id": "new-owner", "token": self.parameters["token"]})
+        return said
+
+
+class Refused(BaseHandler):
+    async def post(self) -> Any:
+        ctx, user = self.ctx, self.user
+        (face,) = await ctx.extractor.extract(user, self.files["photo"])
+        refused = []
+        for wrong in (
+            ctx.galleries.add(user, {"name": "a b"}),
+            ctx.galleries.add(user, {}),
+            ctx.persons.add(user, {}),
+            ctx.users.add({"_id": "x"}),
+            ctx.users.add({"_id": "x", "token": "AB12-CD34"}),
+            ctx.counters.next(""),
+            ctx.persons.identify(user, face, create=True),
+            ctx.faces.add(user, face | {"_id": 1}),
+            ctx.cameras.add(user, {"meta": 5}),
+            ctx.cameras.add(user, {"id": "no uuid"}),
+            ctx.extractor.enrich([face], shoe_size=True),
+        ):
+            try:
+                await wrong
+            except (FacerecError, ValueError, TypeError) as error:
+                refused.append(type(error).__name__)
+        return refused
+
+
+def activate(app: Any, ctx: Any, options: Any) -> None:
+    app.add_handlers(".*", [(r"/context", Walk), (r"/context/refused", Refused)])
