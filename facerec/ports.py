@@ -409,7 +409,7 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """Workers that live and have no problem, and those that ought to and do not."""
+    """Workers that hold the whole index and have no problem, and those that ought to and do not."""
 
     live: int
     missing: int

@@ -454,9 +454,15 @@ def test_a_worker_is_known_until_it_goes_or_is_silent(databases: RedisDatabases)
     workers.alive("one", {"faces": 3}, 60)
     workers.alive("two", {}, 60)
     workers.alive("ill", {"problem": "no model"}, 60)
-    assert workers.workers() == {"one": {"faces": 3}, "two": {}, "ill": {"problem": "no model"}}
-    assert workers.census(60) == Census(live=2, missing=1)
-    for name in ("two", "ill"):
+    workers.alive("new", {"loading": "3 of 9"}, 60)
+    assert workers.workers() == {
+        "one": {"faces": 3},
+        "two": {},
+        "ill": {"problem": "no model"},
+        "new": {"loading": "3 of 9"},
+    }
+    assert workers.census(60) == Census(live=2, missing=2)
+    for name in ("two", "ill", "new"):
         workers.gone(name)
     databases.client(OWN).delete("worker:one")
     assert workers.census(60) == Census(live=0, missing=1)
