@@ -8,6 +8,7 @@
     │   ├── NoFaces, TooManyFaces
     │   ├── TooLarge, UnsupportedImage, UnreadableImage, ForbiddenUrl
     │   └── MalformedJob
+    │       └── NewerMessage
     ├── FetchFailed, FetchTimeout  the server behind a URL refused, failed or was too slow
     ├── DeadlineExceeded           a synchronous request ran out of time
     ├── Backpressure               the queue is full; come again later
@@ -134,6 +135,12 @@ class MalformedJob(InputError):
     """A message on a queue is not a job of ours."""
 
     code = "MALFORMED_JOB"
+
+
+class NewerMessage(MalformedJob):
+    """A message of a release that is newer than this one: another worker will know what it says."""
+
+    code = "NEWER_MESSAGE"
 
 
 class FetchFailed(FacerecError):

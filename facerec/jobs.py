@@ -1,8 +1,8 @@
 """What travels through the broker: a scan job, and a request for which a person waits.
 
-The body of a message is raw bytes (an image, or encodings); everything else is in its headers. A message whose
-``facerec-version`` is not known, or that lacks a header, is a `MalformedJob`: versions are checked so that an old worker
-never misreads a newer message.
+The body of a message is raw bytes (an image, or encodings); everything else is in its headers. A message that lacks a header
+is a `MalformedJob`. Versions are checked so that an old worker never misreads a newer message: that is a `NewerMessage`, and
+goes back to wait for a newer worker. Every release reads what the one before it wrote.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from facerec.errors import BadParam, MalformedJob
+from facerec.errors import BadParam, MalformedJob, NewerMessage
 from facerec.identity import check_hash, check_image_name, check_owner, image_hash
 from facerec.nesting import parse_shallow_json
 
 JOB_VERSION = 1
+"""What is written. A release that changes it goes on reading the one before: OLDEST_VERSION."""
+OLDEST_VERSION = 1
 Headers = Mapping[str, Any]
 
 
@@ -123,8 +125,10 @@ class Reply:
 
 def _check_version(headers: Headers) -> None:
     version = headers.get("facerec-version")
-    if version != JOB_VERSION:
+    if not isinstance(version, int) or isinstance(version, bool) or version < OLDEST_VERSION:
         raise MalformedJob(f"message version {version!r} is not known here")
+    if version > JOB_VERSION:
+        raise NewerMessage(f"message version {version} is newer than {JOB_VERSION}, which this release knows")
 
 
 def _text(headers: Headers, name: str) -> str:

@@ -22,7 +22,7 @@ def message_id(headers: Mapping[str, Any]) -> str:
 
 def buried_headers(headers: Mapping[str, Any], code: str, reason: str) -> dict[str, Any]:
     """Those of the message without the broker's own (``x-``), and why, when and after how many attempts it was given up."""
-    return _without_brokers(headers) | {
+    return without_brokers(headers) | {
         "code": code,
         "reason": reason[:MAX_REASON],
         "buried-at": f"{time.time():.6f}",
@@ -32,7 +32,7 @@ def buried_headers(headers: Mapping[str, Any], code: str, reason: str) -> dict[s
 
 def redriven_headers(headers: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the job that lies in the letter, as a first attempt, with ``changes``; ``redriven`` counts how often."""
-    kept = {name: value for name, value in _without_brokers(headers).items() if name not in _OF_LETTERS}
+    kept = {name: value for name, value in without_brokers(headers).items() if name not in _OF_LETTERS}
     return kept | {"attempt": 1, "redriven": _number(headers.get("redriven")) + 1} | dict(changes)
 
 
@@ -51,7 +51,7 @@ def dead_letter(headers: Mapping[str, Any], size: int) -> DeadLetter:
     )
 
 
-def _without_brokers(headers: Mapping[str, Any]) -> dict[str, Any]:
+def without_brokers(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in headers.items() if not name.startswith("x-")}
 
 

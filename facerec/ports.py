@@ -33,6 +33,9 @@ class JobPublisher(Protocol):
     def retry(self, job: ScanJob, delay: float) -> None:
         """Put the job on the scan queue again after ``delay`` seconds. Returns and raises as `publish` does."""
 
+    def delay(self, headers: Mapping[str, Any], body: bytes, delay: float) -> None:
+        """Put a message that nobody here can read on the scan queue again as it is. Returns and raises as `publish` does."""
+
     def bury(self, headers: Mapping[str, Any], body: bytes, code: str, reason: str) -> None:
         """Lay a message to the dead letters, with why. Returns and raises as `publish` does."""
 

@@ -165,6 +165,9 @@ class FakePublisher(Failing):
     def retry(self, job: ScanJob, delay: float) -> None:
         raise AssertionError("the front end retries nothing")
 
+    def delay(self, headers: Any, body: bytes, delay: float) -> None:
+        raise AssertionError("the front end delays nothing")
+
     def bury(self, headers: Any, body: bytes, code: str, reason: str) -> None:
         raise AssertionError("the front end buries nothing")
 

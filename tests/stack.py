@@ -23,13 +23,13 @@ LONGEST = 90.0
 
 
 class Process:
-    """One of our programs, with its log in a file."""
+    """One of our programs, with its log in a file. ``module`` may be followed by arguments."""
 
     def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module], env=environment, cwd=ROOT, stdout=output, stderr=output
+                [sys.executable, "-m", *module.split()], env=environment, cwd=ROOT, stdout=output, stderr=output
             )
 
     @property

@@ -8,8 +8,9 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from facerec.errors import FacerecError, InternalError, MalformedJob
+from facerec.errors import FacerecError, InternalError, MalformedJob, NewerMessage
 from facerec.jobs import ScanJob
+from facerec.letters import without_brokers
 from facerec.outcome import Dead, Retry, decide
 from facerec.ports import Commits, Consumer, Delivery, JobPublisher
 from worker.flights import Flight, Flights, Waiting
@@ -19,6 +20,8 @@ from worker.patience import Patience, Stopping
 log = logging.getLogger(__name__)
 DELIVERY_LIMIT_CODE = "DELIVERY_LIMIT"
 DELIVERY_LIMIT_REASON = "delivered too often without an answer"
+NEWER_DELAY = 4.0
+"""Seconds after which a message of a newer release is offered again, perhaps to a worker that knows it."""
 
 
 class Undertaker:
@@ -64,7 +67,10 @@ class Undertaker:
         self._inbox.put(lambda: self._bury(flight, Dead(code, reason)))
 
     def bury_message(self, delivery: Delivery, error: MalformedJob) -> None:
-        """A message that is no job."""
+        """A message that is no job, or none that this release knows."""
+        if isinstance(error, NewerMessage):
+            self._inbox.put(lambda: self._leave_to_newer(delivery, error))
+            return
         self._inbox.put(lambda: self._bury_message(delivery, error))
 
     def abandoned(self, delivery: Delivery) -> None:
@@ -123,9 +129,20 @@ class Undertaker:
         self._counted("malformed")
         log.warning("no job: %s", error.reason, extra={"action": "malformed", "code": error.code})
 
+    def _leave_to_newer(self, delivery: Delivery, error: NewerMessage) -> None:
+        """In the midst of an upgrade: it waits for a worker that knows it, however long."""
+        headers = without_brokers(delivery.headers)
+        self._patience.insist(lambda: self._publisher.delay(headers, delivery.body, NEWER_DELAY))
+        self._consumer.ack([delivery])
+        self._counted("newer")
+        log.warning("left to a newer worker: %s", error.reason, extra={"action": "newer", "code": error.code})
+
     def _abandoned(self, delivery: Delivery) -> None:
         try:
             job = ScanJob.from_message(delivery.headers, delivery.body)
+        except NewerMessage as error:
+            self._leave_to_newer(delivery, error)
+            return
         except MalformedJob as error:
             self._bury_message(delivery, error)
             return

@@ -18,11 +18,14 @@ from facerec.adapters.redis import (
     RedisJournal,
     RedisRepairs,
     RedisRestoration,
+    RedisSchema,
+    redis_steps,
 )
 from facerec.config import Settings
 from facerec.services.export import Copied, export_lines, import_lines
 from facerec.services.fsck import Fsck, Report
 from facerec.services.links import LinkCheck
+from facerec.services.migration import SCHEMA, migrate
 
 OK, FAULTY = 0, 1
 
@@ -75,6 +78,20 @@ def run_import(settings: Settings, source: Path | None, as_json: bool = False) -
         return _told(copied, "imported", as_json, sys.stdout)
 
     return _with_databases(settings, copy)
+
+
+def run_migrate(settings: Settings, as_json: bool = False) -> int:
+    """Bring the store to the schema of this release. Raises ConfigError when it is newer, Conflict."""
+
+    def bring(databases: RedisDatabases) -> int:
+        reached = list(migrate(RedisSchema(databases), redis_steps(databases)))
+        if as_json:
+            _print(json.dumps({"schema": SCHEMA, "steps": len(reached)}))
+        else:
+            _print(f"schema {SCHEMA}, {len(reached)} steps done")
+        return OK
+
+    return _with_databases(settings, bring)
 
 
 def _told(copied: Copied, what: str, as_json: bool, out: TextIO) -> int:

@@ -1,4 +1,4 @@
-"""`facerec fsck`, `export` and `import`: the commands that work on Redis itself, whether the service runs or not."""
+"""`facerec fsck`, `migrate`, `export` and `import`: the commands that work on Redis itself, whether the service runs or not."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ Quick = Annotated[bool, typer.Option("--quick", help="Leave out what needs the d
 
 def register(app: typer.Typer) -> None:
     command(app, "fsck", service=False, examples="facerec fsck\nfacerec fsck --fix")(fsck)
+    command(app, "migrate", service=False, examples="facerec migrate")(migrate)
     command(app, "export", service=False, examples="facerec export all.jsonl\nfacerec export | gzip > all.jsonl.gz")(
         export
     )
@@ -36,6 +37,17 @@ def fsck(call: Call, fix: Fix = False, quick: Quick = False) -> int:
     from facerec.config import load_settings  # noqa: PLC0415
 
     return run_fsck(load_settings(), fix, call.out.as_json, quick)
+
+
+def migrate(call: Call) -> int:
+    """Bring what is in Redis to the layout of this release. Stop the workers before; done twice it does nothing.
+
+    A worker refuses to start on another layout than its own and says so. Make a backup first (facerec export).
+    """
+    from facerec.cli.integrity import run_migrate  # noqa: PLC0415
+    from facerec.config import load_settings  # noqa: PLC0415
+
+    return run_migrate(load_settings(), call.out.as_json)
 
 
 def export(call: Call, archive: Archive = None) -> int:

@@ -34,7 +34,7 @@ LIMITS = {
 def under_load(stack: Stack, seed: int = 1) -> Iterator[Book]:
     """Pictures come all the time."""
     book = Book()
-    clients = [Client(stack.url, book, number, seed, RATE) for number in range(CLIENTS)]
+    clients = [Client(stack.url, book, 10 * seed + number, seed, RATE) for number in range(CLIENTS)]
     for client in clients:
         client.start()
     try:

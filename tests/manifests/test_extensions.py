@@ -91,6 +91,11 @@ def test_alerts_are_whole_and_ask_for_numbers_that_are_measured() -> None:
     assert len({rule["alert"] for rule in rules()}) == len(rules())
 
 
+def test_the_operator_is_told_what_each_alert_means() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(Facerec\w+)` \|", document, re.MULTILINE)) == {rule["alert"] for rule in rules()}
+
+
 def test_routes_in_alerts_are_routes_of_rest() -> None:
     core = (Path(__file__).parents[2] / "rest" / "core.py").read_text(encoding="utf-8")
     for rule in rules():

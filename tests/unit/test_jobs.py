@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from facerec.errors import BadParam, MalformedJob
+from facerec.errors import BadParam, MalformedJob, NewerMessage
 from facerec.identity import check_name, check_owner, check_url, face_id, image_hash, ticket_of
 from facerec.jobs import Request, ScanJob
 
@@ -19,8 +19,10 @@ def test_a_job_survives_the_journey() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"facerec-version": 2},
         {"facerec-version": None},
+        {"facerec-version": 0},
+        {"facerec-version": True},
+        {"facerec-version": "1"},
         {"owner": "No Body"},
         {"hash": "ab"},
         {"hash": image_hash(b"another")},
@@ -36,6 +38,13 @@ def test_a_job_survives_the_journey() -> None:
 def test_a_message_that_is_no_job_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(MalformedJob):
         ScanJob.from_message({**JOB.headers, **change}, BODY)
+
+
+def test_a_message_of_a_newer_release_is_told_from_one_that_is_none() -> None:
+    with pytest.raises(NewerMessage):
+        ScanJob.from_message({"facerec-version": 2, "anything": "else"}, BODY)
+    with pytest.raises(NewerMessage):
+        Request.from_message({"facerec-version": 7}, BODY)
 
 
 def test_a_missing_header_is_refused() -> None:

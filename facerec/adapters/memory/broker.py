@@ -62,7 +62,10 @@ class MemoryJobPublisher:
         self._queues.publish(WORK_EXCHANGE, SCAN_KEY, Message(encode_headers(job.headers), job.body))
 
     def retry(self, job: ScanJob, delay: float) -> None:
-        message = Message(encode_headers(job.headers), job.body)
+        self.delay(job.headers, job.body, delay)
+
+    def delay(self, headers: Mapping[str, Any], body: bytes, delay: float) -> None:
+        message = Message(encode_headers(headers), body)
         message.age(max(delay, 0.0))
         self._queues.publish(RETRY_EXCHANGE, retry_queue(retry_step(delay)), message)
 

@@ -45,23 +45,19 @@ class RabbitJobPublisher:
         self._depth = _Remembered(self._ask_depth)
 
     def publish(self, job: ScanJob) -> None:
-        self._confirmed(Message(WORK_EXCHANGE, SCAN_KEY, _properties(job), job.body))
+        self._confirmed(Message(WORK_EXCHANGE, SCAN_KEY, _properties(job.headers), job.body))
 
     def retry(self, job: ScanJob, delay: float) -> None:
+        self.delay(job.headers, job.body, delay)
+
+    def delay(self, headers: Mapping[str, Any], body: bytes, delay: float) -> None:
         step = retry_step(delay)
         milliseconds = round(min(max(delay, 0.0), step) * 1000)
-        properties = _properties(job, expiration=str(milliseconds))
-        self._confirmed(Message(RETRY_EXCHANGE, retry_queue(step), properties, job.body))
+        properties = _properties(headers, expiration=str(milliseconds))
+        self._confirmed(Message(RETRY_EXCHANGE, retry_queue(step), properties, body))
 
     def bury(self, headers: Mapping[str, Any], body: bytes, code: str, reason: str) -> None:
-        properties = BasicProperties(
-            headers=buried_headers(headers, code, reason),
-            message_id=message_id(headers),
-            timestamp=int(time.time()),
-            content_type="application/octet-stream",
-            delivery_mode=PERSISTENT,
-        )
-        self._confirmed(Message(DEAD_EXCHANGE, DEAD_QUEUE, properties, body))
+        self._confirmed(Message(DEAD_EXCHANGE, DEAD_QUEUE, _properties(buried_headers(headers, code, reason)), body))
 
     def depth(self) -> int:
         return self._depth.get()
@@ -91,10 +87,10 @@ class RabbitJobPublisher:
         return None
 
 
-def _properties(job: ScanJob, expiration: str | None = None) -> BasicProperties:
+def _properties(headers: Mapping[str, Any], expiration: str | None = None) -> BasicProperties:
     return BasicProperties(
-        headers=job.headers,
-        message_id=f"{job.hash}:{job.ticket}",
+        headers=dict(headers),
+        message_id=message_id(headers),
         timestamp=int(time.time()),
         content_type="application/octet-stream",
         delivery_mode=PERSISTENT,

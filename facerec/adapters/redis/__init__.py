@@ -16,6 +16,7 @@ from facerec.adapters.redis.people import RedisPeople
 from facerec.adapters.redis.people_grouping import RedisGrouping
 from facerec.adapters.redis.repairs import RedisRepairs
 from facerec.adapters.redis.restoration import RedisRestoration
+from facerec.adapters.redis.schema import RedisSchema, redis_steps
 from facerec.adapters.redis.sessions import RedisSessions
 from facerec.adapters.redis.tokens import RedisTokens
 from facerec.adapters.redis.webhooks import RedisWebhooks
@@ -39,9 +40,11 @@ __all__ = [
     "RedisPeople",
     "RedisRepairs",
     "RedisRestoration",
+    "RedisSchema",
     "RedisSessions",
     "RedisTokens",
     "RedisWebhooks",
     "RedisWhereabouts",
     "RedisWorkers",
+    "redis_steps",
 ]

@@ -9,10 +9,12 @@ import numpy as np
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import FACES, SEPARATOR
+from facerec.adapters.redis.schema import RedisSchema
 from facerec.errors import StoreUnavailable
 from facerec.identity import DEFAULT_OWNER
 from facerec.ports import JournalEntry, JournalGap, KnownFaces
 from facerec.records import HEAD, split_records
+from facerec.services.migration import check_schema
 
 _AT_ONCE = 1000
 BYTES_AT_ONCE = 250_000
@@ -38,6 +40,7 @@ class RedisJournal:
             return int(self._databases.client(FACES).dbsize())
 
     def load(self) -> tuple[int, Iterator[KnownFaces]]:
+        check_schema(RedisSchema(self._databases).schema())
         history = self._databases.history()
         return self.position(), self._of_one_history(history, self._all_faces())
 

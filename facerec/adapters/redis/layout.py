@@ -41,6 +41,7 @@ journal                stream  changes of the set of known faces, ids <position>
 journal:position       string  where the journal ends
 owners                 set     owners that have images
 import                 string  an import is running: nobody commits
+schema                 string  number of this layout (`facerec.services.migration`); none means 1
 face, gallery, ...     many    faces in galleries, persons, cameras: see `facerec.adapters.redis.findface`
 tokens                 hash    SHA-256 of a token -> {"owner", "created_at", "note"}
 session:<sha256>       string  a browser's session at the page: SHA-256 of the token that opened it; expires

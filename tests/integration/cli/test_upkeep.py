@@ -21,6 +21,11 @@ def test_an_empty_store_is_clean(facerec: Facerec) -> None:
     assert facerec("fsck", "--json", "--fix", "--quick").document["clean"] is True
 
 
+def test_a_store_of_this_release_needs_no_migration(facerec: Facerec) -> None:
+    assert facerec("migrate").out == "schema 1, 0 steps done\n"
+    assert facerec("migrate", "--json").document == {"schema": 1, "steps": 0}
+
+
 def test_without_redis_it_says_so(facerec: Facerec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", str(free_port()))
     assert facerec("fsck", "--json", status=3).document["code"] == "SERVICE_UNAVAILABLE"
