@@ -16,6 +16,8 @@ What must hold, for every owner; the name before each group is that in the repor
 - ``index``: what a worker loads is what database 3 holds.
 - ``types``: each key is of its type.
 - ``people``: faces, persons and their lists agree (`facerec.adapters.redis.people_check`). There is no repair for it.
+- ``galleries``: each face is in the galleries that it should be in, and nothing else is
+  (`facerec.adapters.redis.galleries_check`).
 - ``contacts``: every face of a contact is a face of an image, or is none; its clusters and their representatives are those
   of its faces; contacts and persons know each other; no call left anything (`facerec.adapters.redis.contacts_check`).
 """
@@ -38,6 +40,7 @@ INVARIANTS = (
     "index",
     "types",
     "people",
+    "galleries",
     "contacts",
 )
 
@@ -105,6 +108,8 @@ class Audit(Protocol):
     def journal_faults(self) -> Iterator[Fault]: ...
 
     def people_faults(self) -> Iterator[Fault]: ...
+
+    def gallery_faults(self) -> Iterator[Fault]: ...
 
     def contact_faults(self) -> Iterator[Fault]: ...
 

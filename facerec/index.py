@@ -247,8 +247,9 @@ class _Partition:
     def within(self, probes: Encodings, tolerance: float) -> Iterator[Hit]:
         for block, places, rows, _ in self._candidates(probes, tolerance):
             far = distances(probes[places], block.encodings[rows])
-            for n in np.flatnonzero(far <= tolerance):
-                yield Hit(int(places[n]), int(block.ids[rows[n]]), float(far[n]))
+            near = far <= tolerance
+            found = (places[near].tolist(), block.ids[rows[near]].tolist(), far[near].tolist())
+            yield from map(Hit, *found)
 
     def near(self, probes: Encodings, tolerance: float) -> Iterator[tuple[Rows, FaceIds]]:
         for block, places, rows, sure in self._candidates(probes, tolerance):

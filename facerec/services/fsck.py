@@ -26,6 +26,8 @@ _AT_ONCE = 256
 _ROUNDS = 4
 """Repairs may uncover what was hidden behind a fault; more rounds than this never helped."""
 _SHOWN = 1000
+_TURNS = {"gallery": 1, "link": 2}
+"""When each kind is repaired, 0 first: which face is in which gallery, and who matches whom, is clear when the faces are."""
 
 
 @dataclass(slots=True)
@@ -81,8 +83,7 @@ class Fsck:
         for _ in range(_ROUNDS):
             if not fix or not report.left:
                 break
-            # Links last: who matches whom is clear only when the faces are.
-            for fault in sorted(report.left, key=lambda fault: fault.kind == "link"):
+            for fault in sorted(report.left, key=lambda fault: _TURNS.get(fault.kind, 0)):
                 self._repair(fault)
             before, report.left = set(report.left), self._check(report)
             report.found += [fault for fault in report.left if fault not in report.found]
@@ -103,7 +104,7 @@ class Fsck:
         return list(faults)
 
     def _other_faults(self) -> Iterator[Fault]:
-        return chain(self._audit.people_faults(), self._audit.contact_faults())
+        return chain(self._audit.people_faults(), self._audit.gallery_faults(), self._audit.contact_faults())
 
     def _image_faults(self, report: Report) -> Iterator[Fault]:
         seen = _SeenFaces()

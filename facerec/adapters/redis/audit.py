@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.contacts_check import contact_faults
+from facerec.adapters.redis.galleries_check import gallery_faults
 from facerec.adapters.redis.inspection import inspection_of, refused_inspection
 from facerec.adapters.redis.journal_audit import journal_faults
 from facerec.adapters.redis.layout import LINKS_KEPT, OWN, STATES, prefix
@@ -78,6 +79,9 @@ class RedisAudit:
         for problem in check_people(self._databases):
             owner, _, detail = problem.removeprefix("owner ").partition(": ")
             yield Fault("people", "people", owner, "", "", detail)
+
+    def gallery_faults(self) -> Iterator[Fault]:
+        return gallery_faults(self._databases, self.owners())
 
     def contact_faults(self) -> Iterator[Fault]:
         return contact_faults(self._databases)

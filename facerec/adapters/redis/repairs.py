@@ -12,6 +12,7 @@ from facerec.adapters.redis.journal import decode_entry
 from facerec.adapters.redis.layout import JOURNAL_LENGTH, OWN, prefix
 from facerec.audit import Fault
 from facerec.errors import FacerecError
+from facerec.identity import ticket_of
 
 
 class RedisRepairs:
@@ -36,6 +37,9 @@ class RedisRepairs:
                 self._databases.call("repair_stray", *fault.evidence, fault.subject, fault.owner, JOURNAL_LENGTH)
             case "journal":
                 self._databases.call("repair_journal", fault.subject)
+            case "gallery":
+                ticket = ticket_of(int(fault.subject or 0))
+                self._databases.call("repair_gallery", prefix(fault.owner), fault.subject, ticket, *fault.evidence)
             case "contacts":
                 mend_contacts(self._databases, fault)
             case _:
