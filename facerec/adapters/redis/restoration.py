@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from facerec.adapters.redis.archive import is_copied
+from facerec.adapters.redis.audit import RedisAudit
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.galleries_check import gallery_faults
 from facerec.adapters.redis.layout import ERASED_SECONDS, JOURNAL_LENGTH, OWN, owner_and_rest, prefix
+from facerec.adapters.redis.repairs import RedisRepairs
 from facerec.archive import Counters, StoredImage, StoredKey
 from facerec.errors import BadParam, Conflict
 
@@ -50,7 +53,14 @@ class RedisRestoration:
         self._take_out_erased(key)
 
     def finish(self, counters: Counters) -> None:
+        self._take_out_faces_of_nobody()
         self._databases.call("import_finish", counters.ticket, counters.position)
+
+    def _take_out_faces_of_nobody(self) -> None:
+        """Galleries are copied after the images: they may name faces of images that came later, or whose line was damaged."""
+        repairs = RedisRepairs(self._databases, self._clock)
+        for fault in gallery_faults(self._databases, RedisAudit(self._databases).owners()):
+            repairs.repair(fault)
 
     def _take_out_erased(self, key: StoredKey) -> None:
         owner, rest = owner_and_rest(key.key.decode(errors="replace"))
