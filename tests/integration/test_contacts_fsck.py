@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from facerec.adapters.redis import RedisAdmissions, RedisAudit, RedisContactAnswers, RedisDatabases, RedisRepairs
+from facerec.adapters.redis.contacts_check import contact_faults
 from facerec.adapters.redis.layout import FACES, prefix
 from facerec.engine.fake import FakeEngine, fake_encoding
 from facerec.faces import Model
@@ -211,6 +213,27 @@ def test_a_key_of_a_wrong_type_is_named_and_left_alone(shop: Shop) -> None:
     shop.db.set(f"{P}contact:7:1", "not ours")
     report = shop.check(fix=True)
     assert [(fault.invariant, fault.subject) for fault in report.left] == [("types", "contact 7:1")]
+
+
+def test_nothing_is_reported_while_contacts_change(shop: Shop) -> None:
+    def play() -> None:
+        for number in range(100):
+            contact, url = number % 3, face_url("ann", tag=number % 5)
+            shop.book.add_faces(USER, contact, [face(USER, contact, number % 7, url)])
+            if number % 4 == 3:
+                shop.book.delete_contact(USER, (number + 1) % 3)
+            if number % 6 == 5 and (image := shop.admissions.known_url(OWNER, face_url("ann", tag=number % 5))):
+                shop.admissions.erase(OWNER, image)
+
+    found, rounds = [], 0
+    with ThreadPoolExecutor(1) as pool:
+        playing = pool.submit(play)
+        while not playing.done():
+            found += list(contact_faults(shop.databases))
+            rounds += 1
+    playing.result()
+    assert (found, rounds > 1) == ([], True)
+    assert shop.check().found == []
 
 
 # ---------------------------------------------------------------- calls that die

@@ -30,7 +30,8 @@ function look.contact()
   for i = 1, #flat, 2 do check_face(bond, flat[i], flat[i + 1], found) end
   local is_stale = redis.call('SISMEMBER', contacts_key(p, 'stale', user), contact) == 1
   if is_stale or is_all_stale(p, user) then return {} end
-  return {redis.call('HGET', contacts_key(p, 'leaders', user), contact) or '', unpack(found)}
+  table.insert(found, 1, redis.call('HGET', contacts_key(p, 'leaders', user), contact) or '')
+  return found
 end
 
 function look.list()

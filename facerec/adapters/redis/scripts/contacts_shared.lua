@@ -175,13 +175,17 @@ end
 
 -- A face of the core is gone: so it is from every contact that has it. Their clusters are made anew before they are next used.
 local function forget_contact_faces(p, face)
+  local touched = {}
   for _, bearer in ipairs(redis.call('SMEMBERS', bearers_key(p, face))) do
     local user, contact, number = bearer:match('^(%S+) (%S+) (%S+)$')
     redis.call('HDEL', contact_key(p, user, contact), number)
     redis.call('SADD', contacts_key(p, 'stale', user), contact)
     drop_if_empty(p, user, contact)
-    if not has_face(p, bond_of(user, contact)) then release(p, bond_of(user, contact)) end
+    touched[bond_of(user, contact)] = true
     advance(p, user)
+  end
+  for bond in pairs(touched) do
+    if not has_face(p, bond) then release(p, bond) end
   end
   redis.call('DEL', bearers_key(p, face))
 end
