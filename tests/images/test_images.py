@@ -82,6 +82,15 @@ def test_the_worker_brings_its_models(builder: Builder, worker: str) -> None:
     assert kinds == {"encoder", "detector"}
 
 
+@pytest.mark.parametrize("name", ["rest", "worker"])
+def test_an_image_lists_what_is_in_it(builder: Builder, name: str, request: pytest.FixtureRequest) -> None:
+    container = request.getfixturevalue(name)
+    listed = json.loads(_output(builder.run(container, "cat", f"/usr/share/sbom/facerec-{name}.cdx.json")))
+    question = "import importlib.metadata as m; print(len(list(m.distributions())))"
+    assert len(listed["components"]) == int(_output(builder.run(container, "python", "-c", question)))
+    assert {"numpy", "pika", "redis"} <= {part["name"] for part in listed["components"]}
+
+
 def test_the_images_say_how_their_health_is_seen(builder: Builder, rest: str, worker: str) -> None:
     for container in (rest, worker):
         settings = json.loads(builder("inspect", container))["Docker"]["config"]

@@ -12,6 +12,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from requirements.sbom import document
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = [ROOT / "rest/Dockerfile", ROOT / "worker/Dockerfile"]
 LOCKS = {
@@ -89,6 +91,27 @@ def test_a_dockerfile_is_pinned_and_runs_as_a_number(path: Path) -> None:
     assert not re.search(r"\b(gcc|build-essential|cmake|ADD|curl)\b", text)
 
 
+def test_images_are_built_for_both_kinds_of_machines() -> None:
+    text = (ROOT / "docker-bake.hcl").read_text(encoding="utf-8")
+    assert 'platforms = ["linux/amd64", "linux/arm64"]' in text
+    assert {path.relative_to(ROOT).as_posix() for path in DOCKERFILES} == set(re.findall(r'dockerfile = "(.+)"', text))
+
+
+def test_the_list_of_what_is_in_an_image_is_the_same_at_every_build(tmp_path: Path) -> None:
+    for name, version in (("b_B", "2"), ("a", "1")):
+        folder = tmp_path / f"{name}-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nLicense: MIT\n")
+    digest = "0" * 64
+    lock = f"a==1 \\\n    --hash=sha256:{digest}\nb-b==2 \\\n    --hash=sha256:{digest}\n"
+    made = document("facerec-rest", "0.1.0", lock, [str(tmp_path)])
+    assert made == document("facerec-rest", "0.1.0", lock, [str(tmp_path)])
+    assert [part["purl"] for part in made["components"]] == ["pkg:pypi/a@1", "pkg:pypi/b-b@2"]
+    assert made["components"][0]["properties"] == [{"name": "facerec:sha256", "value": digest}]
+    with pytest.raises(KeyError, match="not in the lock"):
+        document("facerec-rest", "0.1.0", "", [str(tmp_path)])
+
+
 def test_compose_has_every_part(services: dict[str, Any]) -> None:
     assert services.keys() == {"redis", "rabbitmq", "rest", "worker", "logs"}
 
@@ -137,4 +160,4 @@ def test_what_is_not_needed_does_not_reach_a_build() -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
     assert "*" in ignored
     allowed = {line[1:] for line in ignored if line.startswith("!")}
-    assert allowed == {"facerec", "rest", "worker", "requirements/*.lock"}
+    assert allowed == {"facerec", "rest", "worker", "requirements/*.lock", "requirements/sbom.py"}

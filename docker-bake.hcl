@@ -1,0 +1,27 @@
+# Both images for both kinds of machines: TAG=0.1.0 REGISTRY=registry.example docker buildx bake --push
+# With SOURCE_DATE_EPOCH set, two builds of one commit give the same files with the same times.
+variable "TAG" { default = "0.1.0" }
+variable "REGISTRY" { default = "localhost" }
+variable "SOURCE_DATE_EPOCH" { default = "0" }
+
+group "default" { targets = ["rest", "worker"] }
+
+target "both" {
+  context   = "."
+  platforms = ["linux/amd64", "linux/arm64"]
+  args      = { SOURCE_DATE_EPOCH = SOURCE_DATE_EPOCH }
+  output    = ["type=registry,rewrite-timestamp=true"]
+  attest    = ["type=provenance,mode=max"]
+}
+
+target "rest" {
+  inherits   = ["both"]
+  dockerfile = "rest/Dockerfile"
+  tags       = ["${REGISTRY}/facerec-rest:${TAG}"]
+}
+
+target "worker" {
+  inherits   = ["both"]
+  dockerfile = "worker/Dockerfile"
+  tags       = ["${REGISTRY}/facerec-worker:${TAG}"]
+}
