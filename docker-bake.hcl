@@ -1,5 +1,5 @@
 # Both images for both kinds of machines: TAG=0.1.0 REGISTRY=registry.example docker buildx bake --push
-# With SOURCE_DATE_EPOCH set, two builds of one commit give the same files with the same times.
+# Times in the images are SOURCE_DATE_EPOCH, whenever they are built; packages come from the locks, by hash.
 variable "TAG" { default = "0.1.0" }
 variable "REGISTRY" { default = "localhost" }
 variable "SOURCE_DATE_EPOCH" { default = "0" }
