@@ -216,6 +216,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def load_settings_with(more: Mapping[str, str]) -> Settings:
+    """The settings of the process's environment, where ``more`` does not say otherwise. Raises ConfigError."""
+    return load_settings({**os.environ, **more})
+
+
 def load_client_settings(
     url: str | None = None,
     token: str | None = None,

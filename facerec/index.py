@@ -12,6 +12,7 @@ every row is read once, and what is computed for a block stays in the cache.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ BLOCK_ROWS = 16384
 PROBES_AT_ONCE = 256
 """Probes of one matrix product; with BLOCK_ROWS it makes 16 MiB of products."""
 FIRST_ROWS = 64
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+"""A factor that spreads bits: 2**64 divided by the golden ratio."""
 ROUNDING = 1e-4
 """More than float32 can be wrong by in a squared distance of encodings, whose squared length is about 2."""
 
@@ -94,7 +97,7 @@ class FaceIndex:
             raise InternalError(f"journal entry {entry.position} after position {self.position}")
         if entry.operation == "add":
             self.add(entry.owner, entry.records)
-        else:
+        elif entry.operation == "remove":
             self.remove(entry.owner, entry.image_ticket)
         self.position = entry.position
 
@@ -169,6 +172,14 @@ class FaceIndex:
         partition = self._partitions.get((owner, model))
         return np.sort(partition.face_ids()) if partition else np.empty(0, np.int64)
 
+    def digest(self) -> int:
+        """A number that tells two indexes apart: equal for the same faces in whatever order."""
+        total = 0
+        for (owner, model), partition in self._partitions.items():
+            salt = int.from_bytes(hashlib.sha256(f"{owner} {model.value}".encode()).digest()[:8], "little")
+            total += partition.digest(np.uint64(salt))
+        return total % (1 << 63)
+
     def partitions(self) -> list[tuple[str, Model]]:
         return list(self._partitions)
 
@@ -224,6 +235,17 @@ class _Partition:
     @property
     def nbytes(self) -> int:
         return sum(block.encodings.nbytes + block.halves.nbytes + block.ids.nbytes for block in self._blocks)
+
+    def digest(self, salt: np.uint64) -> int:
+        """Sum over the faces of a hash of id and encoding, modulo 2**64."""
+        factors = np.arange(1, ENCODING_LENGTH, 2, dtype=np.uint64) * _ODD
+        total = np.uint64(0)
+        for block in self._blocks:
+            rows = np.ascontiguousarray(block.encodings[: block.used]).view(np.uint64)
+            hashes = (rows * factors).sum(axis=1, dtype=np.uint64) + block.ids[: block.used].astype(np.uint64) * _ODD
+            hashes = (hashes ^ (hashes >> np.uint64(29)) ^ salt) * _ODD
+            total = np.add(total, hashes.sum(dtype=np.uint64))
+        return int(total)
 
     def face_ids(self) -> FaceIds:
         return np.concatenate([block.ids[: block.used] for block in self._blocks] or [np.empty(0, np.int64)])

@@ -71,6 +71,45 @@ class ScanJob:
         return job
 
 
+REGENERATE = "regenerate"
+
+
+@dataclass(frozen=True, slots=True)
+class RegenerateJob:
+    """One image whose faces are to be made anew for the regeneration ``run``. It has no body: the worker finds the pictures."""
+
+    owner: str
+    hash: str
+    run: int
+    body: bytes = b""
+
+    @property
+    def ticket(self) -> int:
+        """What tells messages of one image apart."""
+        return self.run
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        return {
+            "facerec-version": JOB_VERSION,
+            "kind": REGENERATE,
+            "owner": self.owner,
+            "hash": self.hash,
+            "run": self.run,
+        }
+
+    @classmethod
+    def from_message(cls, headers: Headers) -> Self:
+        """Raises MalformedJob when a header is missing or wrong."""
+        _check_version(headers)
+        try:
+            return cls(
+                check_owner(_text(headers, "owner")), check_hash(_text(headers, "hash")), _positive(headers, "run")
+            )
+        except BadParam as error:
+            raise MalformedJob(str(error)) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """Work that a person waits for.

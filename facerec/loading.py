@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from facerec.identity import FACES_PER_IMAGE
 from facerec.index import FaceIndex
 from facerec.ports import Journal, JournalGap, KnownFaces
 from facerec.records import are_whole
+from facerec.sets import Sets, SetsJournal, is_switch
 
 log = logging.getLogger(__name__)
 EVERY = 1.0
@@ -35,11 +36,36 @@ class Progress:
         return min(100, 100 * self.images // max(1, self.total))
 
 
-def load_index(journal: Journal, note: Callable[[Progress], None] = lambda _: None) -> FaceIndex:
+Note = Callable[[Progress], None]
+
+
+def load_index(journal: Journal, note: Note = lambda _: None) -> FaceIndex:
     """An index of everything known; ``note`` hears how far it is. Raises StoreUnavailable."""
-    total = journal.count()
-    position, pages = journal.load()
-    index = FaceIndex(position)
+    while True:
+        total = journal.count()
+        position, pages = journal.load()
+        sets = Sets(FaceIndex(position))
+        seen = _fill(sets.current, pages, total, note)
+        if _replay(sets, seen, journal):
+            return sets.current
+
+
+def load_sets(journal: SetsJournal, note: Note = lambda _: None) -> Sets:
+    """The current set and the one aside; ``note`` hears how far the current one is. Raises StoreUnavailable."""
+    while True:
+        total = journal.count()
+        state = journal.state()
+        sets = Sets(FaceIndex(state.position), model=state.model, aside_model=state.aside_model)
+        seen = _fill(sets.current, journal.load()[1], total, note)
+        if state.aside_open:
+            sets.aside = FaceIndex()
+            _fill(sets.aside, journal.load_aside(), total, lambda _: None)
+        if _replay(sets, seen, journal):
+            return sets
+
+
+def _fill(index: FaceIndex, pages: Iterable[KnownFaces], total: int, note: Note) -> set[int]:
+    """Put all faces into an empty index; the tickets of their images."""
     seen: set[int] = set()
     images, logged = 0, time.monotonic()
     note(Progress(images, total))
@@ -51,7 +77,7 @@ def load_index(journal: Journal, note: Callable[[Progress], None] = lambda _: No
         if time.monotonic() - logged >= EVERY:
             logged = time.monotonic()
             _log_progress(progress)
-    return _replayed(index, seen, journal)
+    return seen
 
 
 def _log_progress(progress: Progress) -> None:
@@ -90,16 +116,21 @@ def _unseen(tickets: NDArray[np.int64], seen: set[int]) -> list[bool]:
     return found
 
 
-def _replayed(index: FaceIndex, seen: set[int], journal: Journal) -> FaceIndex:
-    """``index`` after what happened while it was read: an image that came meanwhile may be in it already."""
-    entries = journal.since(index.position)
+def _replay(sets: Sets, seen: set[int], journal: Journal) -> bool:
+    """Follow what happened while the sets were read: an image that came meanwhile may be in them already.
+
+    False when they were switched meanwhile, so that they must be read again. A gap ends it: whoever catches up finds it, too.
+    """
+    entries = journal.since(sets.position)
     while entries and not isinstance(entries, JournalGap):
+        if is_switch(entries):
+            return False
         for entry in entries:
             if entry.operation == "add" and entry.image_ticket in seen:
-                index.position = entry.position
+                sets.current.position = entry.position
                 continue
             if entry.operation == "remove":
                 seen.discard(entry.image_ticket)
-            index.apply(entry)
-        entries = journal.since(index.position)
-    return index
+            sets.apply(entry)
+        entries = journal.since(sets.position)
+    return True

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facerec.enrolment import Enrolment
 from facerec.faces import Box, Model
-from facerec.jobs import Reply, Request, ScanJob
+from facerec.jobs import RegenerateJob, Reply, Request, ScanJob
 from facerec.records import Heads
 
 MATCHES_SHOWN = 1000
@@ -27,7 +27,7 @@ MATCHES_SHOWN = 1000
 class JobPublisher(Protocol):
     """The way to the scan queue. Safe for use by many threads; connects lazily and again after a failure."""
 
-    def publish(self, job: ScanJob) -> None:
+    def publish(self, job: ScanJob | RegenerateJob) -> None:
         """Returns when the broker has confirmed the job. Raises BrokerUnavailable when that did not happen in time."""
 
     def retry(self, job: ScanJob, delay: float) -> None:
@@ -195,7 +195,11 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JournalEntry:
-    """One change of the set of known faces. ``position`` counts from 1 without gaps; ``operation`` is ``add`` or ``remove``."""
+    """One change of the sets of known faces. ``position`` counts from 1 without gaps.
+
+    ``operation`` is ``add`` to the current set or ``remove`` from both; or of a regeneration (`facerec.sets`): ``aside``, an
+    image in the set aside from now on; ``open``, ``switch``, ``close``, whose ticket tells the models of the two sets.
+    """
 
     position: int
     operation: str
@@ -229,6 +233,11 @@ class Obsolete:
 @dataclass(frozen=True, slots=True)
 class JournalGap:
     """The journal was trimmed beyond the position asked for: load everything anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Nothing was written, because the sets of faces are about to be switched: try again in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +282,7 @@ class Commits(Protocol):
     def begin(self, jobs: Sequence[ScanJob]) -> list[Start]:
         """For each job, claim its image or tell why not."""
 
-    def commit(self, batch: Sequence[Scanned], position: int) -> Written | Moved | Obsolete | JournalGap | Split:
+    def commit(self, batch: Sequence[Scanned], position: int) -> Written | Moved | Obsolete | JournalGap | Split | Held:
         """Write the batch to all five databases if the journal still ends at ``position``; all or nothing."""
 
     def retrying(self, job: ScanJob, delay: float, code: str, reason: str) -> None:

@@ -26,9 +26,11 @@ from facerec.faces import Analysis, Model
 from facerec.identity import FACES_PER_IMAGE, face_id, ticket_of
 from facerec.index import FaceIndex, stack_encodings
 from facerec.jobs import ScanJob
-from facerec.loading import Progress, load_index
-from facerec.ports import Commits, Journal, JournalEntry, JournalGap, Moved, Obsolete, Scanned, Split, Written
+from facerec.loading import Progress, load_sets
+from facerec.ports import Commits, Held, JournalEntry, JournalGap, Moved, Obsolete, Scanned, Split, Written
 from facerec.records import encoding_of, face_id_of, is_comparable, model_of, pack_face
+from facerec.regenerate import AsideCommits, Made, Wanted
+from facerec.sets import Sets, SetsJournal, is_switch
 
 log = logging.getLogger(__name__)
 LINKS_AT_ONCE = 1000
@@ -49,10 +51,16 @@ class HasRecords(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What became of a batch: the images that are written now, and those that turned out to be finished or erased."""
+    """What became of a batch: the images that are written now, and those that turned out to be finished or erased.
+
+    Nothing became of others yet: ``stale`` are of another model than the current set, so they must be looked at again;
+    ``held`` wait until the sets are switched.
+    """
 
     written: tuple[Scanned, ...]
     obsolete: frozenset[Image]
+    stale: frozenset[Image] = frozenset()
+    held: frozenset[Image] = frozenset()
 
 
 def to_scanned(job: ScanJob, image_ticket: int, analysis: Analysis, enrolment: Enrolment | None = None) -> Scanned:
@@ -74,20 +82,28 @@ def to_scanned(job: ScanJob, image_ticket: int, analysis: Analysis, enrolment: E
 class ScanRule:
     """Compares and commits. For use by one thread; it owns the index."""
 
-    def __init__(self, commits: Commits, journal: Journal, tolerance: float) -> None:
+    def __init__(self, commits: Commits, journal: SetsJournal, tolerance: float) -> None:
         self._commits = commits
         self._journal = journal
         self._tolerance = tolerance
-        self.index = FaceIndex()
+        self.sets = Sets()
+        self.loaded = (0, 0)
+        """The journal position up to which the current set was read last, and its digest then."""
         self.loading: Progress | None = None
         """How far `load` is, while it runs. Any thread may read it."""
+
+    @property
+    def index(self) -> FaceIndex:
+        """The current set of known faces."""
+        return self.sets.current
 
     def load(self) -> None:
         """Build the index from the store and follow the journal to its end. Raises StoreUnavailable."""
         try:
             while True:
-                self.index = load_index(self._journal, self._note_progress)
+                self.sets = load_sets(self._journal, self._note_progress)
                 if self.catch_up():
+                    self.loaded = (self.index.position, self.index.digest())
                     return
         finally:
             self.loading = None
@@ -102,7 +118,7 @@ class ScanRule:
             if isinstance(entries, JournalGap):
                 return False
             for entry in entries:
-                self.index.apply(entry)
+                self.sets.apply(entry)
             if not entries:
                 return True
 
@@ -110,7 +126,8 @@ class ScanRule:
         """Compare and write a batch. Raises StoreUnavailable; what was written then is told by the store at the next try."""
         written: list[Scanned] = []
         obsolete: frozenset[Image] = frozenset()
-        waiting = compare(self.index, batch, self._tolerance)
+        held: frozenset[Image] = frozenset()
+        waiting = compare(self.index, [image for image in batch if self.sets.takes(image.model)], self._tolerance)
         at_once = len(waiting)
         while waiting:
             some = _few_links(waiting[:at_once])
@@ -119,20 +136,55 @@ class ScanRule:
                     written += some
                     waiting = follow(waiting[len(some) :], self._know(some, position), self._tolerance)
                 case Moved(entries):
-                    waiting = follow(waiting, entries, self._tolerance)
-                    for entry in entries:
-                        self.index.apply(entry)
+                    waiting = self._moved(waiting, entries)
                 case Obsolete(images):
                     obsolete |= images
                     waiting = [image for image in waiting if (image.owner, image.hash) not in images]
                 case Split():
                     at_once = 1
+                case Held():
+                    held, waiting = _names(waiting), []
                 case JournalGap():
                     log.warning("the journal was trimmed beyond this index: loading anew")
                     self.load()
-                    unlinked = [replace(image, links=frozenset()) for image in waiting]
-                    waiting = compare(self.index, unlinked, self._tolerance)
-        return Outcome(tuple(written), obsolete)
+                    waiting = self._compared_anew(waiting)
+        stale = _names(batch) - _names(written) - obsolete - held
+        return Outcome(tuple(written), obsolete, stale, held)
+
+    def put_aside(self, commits: AsideCommits, wanted: Wanted, made: Made) -> bool:
+        """Compare an image with the set aside and write it there, by the same rule. False when it, or the regeneration, is no
+        longer what this was made of. Raises StoreUnavailable."""
+        image = Scanned(wanted.owner, wanted.hash, wanted.ticket, 0, 0, 0, wanted.model, made.records, frozenset())
+        if (self.sets.aside is None or self.sets.aside_model is not wanted.model) and not self.catch_up():
+            self.load()
+        while self.sets.aside is not None and self.sets.aside_model is wanted.model:
+            (compared,) = compare(self.sets.aside, [image], self._tolerance)
+            match commits.set_aside(wanted, made, compared.links, self.index.position):
+                case Written(position):
+                    self.sets.apply(
+                        JournalEntry(position, "aside", wanted.owner, wanted.hash, wanted.ticket, made.records)
+                    )
+                    return True
+                case Moved(entries):
+                    for entry in entries:
+                        self.sets.apply(entry)
+                case Obsolete():
+                    return False
+                case JournalGap():
+                    self.load()
+        return False
+
+    def _moved(self, waiting: Sequence[Scanned], entries: Sequence[JournalEntry]) -> list[Scanned]:
+        """Follow the journal, and those that wait with their links as they are then."""
+        followed = follow(waiting, entries, self._tolerance)
+        for entry in entries:
+            self.sets.apply(entry)
+        return self._compared_anew(followed) if is_switch(entries) else followed
+
+    def _compared_anew(self, images: Iterable[Scanned]) -> list[Scanned]:
+        """Those of the model of the current set, after it was read or switched."""
+        fitting = [replace(image, links=frozenset()) for image in images if self.sets.takes(image.model)]
+        return compare(self.index, fitting, self._tolerance)
 
     def _ready(self, compared: Sequence[Scanned]) -> list[Scanned]:
         """The batch as it is written: linked among itself, with the faces that decide whose a posted face is."""
@@ -145,10 +197,14 @@ class ScanRule:
             for number, image in enumerate((image for image in written if image.records), self.index.position + 1)
         ]
         for entry in entries:
-            self.index.apply(entry)
+            self.sets.apply(entry)
         if self.index.position != position:
             raise InternalError(f"journal at {position}, index at {self.index.position}")
         return entries
+
+
+def _names(images: Iterable[Scanned]) -> frozenset[Image]:
+    return frozenset((image.owner, image.hash) for image in images)
 
 
 def _few_links(batch: Sequence[Scanned]) -> list[Scanned]:

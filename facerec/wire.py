@@ -27,19 +27,21 @@ _CHUNK = 1 << 20
 class Task:
     """Work for an engine: find all faces of ``image``, or encode those in ``boxes``. ``model`` None is the worker's own.
 
-    ``pictures`` asks for chips and renderings as well.
+    ``pictures`` asks for chips and renderings as well. ``chips``: ``image`` is no picture but joined chips (`join_records`);
+    of the faces in the answer only the encodings mean anything.
     """
 
     image: bytes
     model: Model | None = None
     boxes: tuple[Box, ...] | None = None
     pictures: bool = False
+    chips: bool = False
 
     @property
     def header(self) -> dict[str, Any]:
         boxes = None if self.boxes is None else [[box.top, box.right, box.bottom, box.left] for box in self.boxes]
         model = None if self.model is None else self.model.value
-        return {"model": model, "boxes": boxes, "pictures": self.pictures}
+        return {"model": model, "boxes": boxes, "pictures": self.pictures, "chips": self.chips}
 
     @classmethod
     def from_frame(cls, header: Mapping[str, Any], body: bytes) -> Task:
@@ -49,6 +51,7 @@ class Task:
             model=None if model is None else Model(model),
             boxes=None if boxes is None else tuple(Box(*box) for box in boxes),
             pictures=bool(header["pictures"]),
+            chips=bool(header["chips"]),
         )
 
 

@@ -24,6 +24,7 @@ from rest.page import register_page
 from rest.people import register_people
 from rest.pictures import register_pictures
 from rest.plugins import register_plugins
+from rest.regenerate import register_regenerate
 from rest.services import Services
 from rest.status import register_status
 from rest.webhook import register_webhook
@@ -44,6 +45,7 @@ def create_app(services: Services, metrics_folder: Path | None = None) -> Flask:
     register_people(app)
     register_dead(app)
     register_status(app)
+    register_regenerate(app)
     register_webhook(app)
     register_login(app)
     register_page(app)

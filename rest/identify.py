@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from pydantic import BaseModel, Field
 
 from facerec.errors import BadParam
+from facerec.faces import Model
 from facerec.jobs import Request
 from facerec.presets import DEFAULT_PRESET, PRESETS, tolerance_of
 from facerec.services.people import Standing
@@ -94,18 +95,20 @@ def post_identify() -> Response:
     _, image = the_file(files)
     services().probe(image, services().settings.max_pixels)
     found = _ask("analyse", {"model": None, "boxes": None}, image)
-    known, hits = _nearest(found["faces"], form.n, tolerance)
+    known, hits = _nearest(found, form.n, tolerance)
     faces = [_identified(face, near) for face, near in zip(found["faces"], hits, strict=True)]
     size = {"width": found["width"], "height": found["height"]}
     return jsonify(size | {"tolerance": tolerance, "preset": preset, "known_faces": known, "faces": faces})
 
 
-def _nearest(faces: list[Mapping[str, Any]], count: int, tolerance: float) -> tuple[int, list[list[Mapping[str, Any]]]]:
-    """How many faces are known, and for each face those within the tolerance."""
-    probes = b"".join(struct.pack(f"<{len(face['encoding'])}f", *face["encoding"]) for face in faces)
+def _nearest(analysis: Mapping[str, Any], count: int, tolerance: float) -> tuple[int, list[list[Mapping[str, Any]]]]:
+    """How many faces are known, and for each face of a worker's analysis those within the tolerance."""
+    encodings = [face["encoding"] for face in analysis["faces"]]
+    probes = b"".join(struct.pack(f"<{len(encoding)}f", *encoding) for encoding in encodings)
     if not probes:
         return 0, []
-    found = _ask("search", {"count": count, "limit": tolerance}, probes)
+    # The model of the known faces may change between the two questions: these are compared with those of their own.
+    found = _ask("search", {"count": count, "limit": tolerance, "model": Model(analysis["model"]).name.lower()}, probes)
     return found["known_faces"], found["probes"]
 
 

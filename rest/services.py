@@ -31,6 +31,7 @@ from facerec.services.lookup import Lookup
 from facerec.services.people import People
 from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
+from facerec.services.regeneration import Regeneration
 from facerec.services.webhooks import Poster
 from rest.hub import EventHub
 
@@ -88,6 +89,7 @@ class Services:
     persons: Persons
     removal: FaceRemoval
     contacts: ContactBooks
+    regeneration: Regeneration
     hooks: Hooks = field(default_factory=Hooks)
     clock: Callable[[], float] = time.time
 

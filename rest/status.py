@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from pydantic import BaseModel, Field
 
 from facerec.errors import NotFound, ServiceUnavailable
-from facerec.identity import check_hash
+from facerec.identity import DEFAULT_OWNER, check_hash
 from facerec.presets import DEFAULT_PRESET, PRESETS
 from rest.auth import authenticate
 from rest.context import owner, services
@@ -18,6 +18,7 @@ from rest.docs import Operation, describes
 from rest.models import Hash, ImageSummary, Part, Strict
 from rest.params import no_query, read_json, read_query
 from rest.pictures import thumbnail_path
+from rest.regenerate import RegenerateStatus
 
 T = TypeVar("T")
 _BODY_LIMIT = 256 * 1024
@@ -75,6 +76,7 @@ class Status(BaseModel):
     limits: Limits
     presets: dict[str, PresetEntry]
     default_preset: str
+    regeneration: RegenerateStatus | None = Field(description="told to the owner default alone")
 
 
 class WhichImages(Strict):
@@ -139,6 +141,7 @@ def get_status() -> Response:
             "limits": {"upload_bytes": settings.rest.max_upload_bytes, "queue": settings.rest.queue_limit},
             "presets": {name: asdict(preset) for name, preset in PRESETS.items()},
             "default_preset": DEFAULT_PRESET,
+            "regeneration": None if images is None else _asked(parts, "redis", _regeneration),
         }
     )
 
@@ -166,6 +169,10 @@ def get_faces(image: str) -> Response:
         for face, matches in found.items()
     ]
     return jsonify({"faces": faces})
+
+
+def _regeneration() -> dict[str, Any] | None:
+    return services().regeneration.status() if owner() == DEFAULT_OWNER else None
 
 
 def _asked(parts: dict[str, dict[str, Any]], part: str, ask: Callable[[], T]) -> T | None:

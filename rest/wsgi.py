@@ -20,6 +20,7 @@ from facerec.adapters.redis import (
     RedisFaceBook,
     RedisOverview,
     RedisPeople,
+    RedisRegeneration,
     RedisSessions,
     RedisTokens,
     RedisWebhooks,
@@ -41,6 +42,7 @@ from facerec.services.lookup import Lookup
 from facerec.services.matches import WorkerMatches
 from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
+from facerec.services.regeneration import Regeneration
 from rest.app import create_app
 from rest.hub import EventHub
 from rest.services import Services
@@ -119,6 +121,7 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
         attributing=Attributing(load_analyser(own.analyser)),
         webhooks=RedisWebhooks(databases),
         hub=EventHub(RedisChanges(databases), settings.rest.event_streams),
+        regeneration=Regeneration(RedisRegeneration(databases), RedisWorkers(databases)),
         contacts=ContactBooks(contacts, scans, parallel=max(1, settings.rest.threads // 2)),
     )
 

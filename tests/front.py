@@ -12,15 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import numpy as np
 from PIL import Image
 
 from facerec.adapters.imagestore import open_image_store
 from facerec.config import RestSettings, Secret, Settings
 from facerec.engine.pictures import probe
 from facerec.errors import BadParam, FacerecError
+from facerec.faces import Box, Face, Model
 from facerec.galleries import FaceBook
 from facerec.jobs import Reply, Request, ScanJob
 from facerec.ports import MATCHES_SHOWN, Admission, Census, Change, DeadLetter, ImageStore, Notice, Place
+from facerec.records import pack_face
 from facerec.services.analyser import Attributing
 from facerec.services.contacts import ContactBooks
 from facerec.services.dead import DeadLetters
@@ -30,6 +33,7 @@ from facerec.services.identify import Identification
 from facerec.services.lookup import Lookup
 from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
+from facerec.services.regeneration import Regeneration
 from rest.hub import EventHub
 from rest.services import Services
 
@@ -468,6 +472,31 @@ class NoPeople:
         raise AssertionError(f"people were asked: {name}")
 
 
+class FakeRegenerations:
+    """`facerec.regenerate.Regenerations` of one face in model HOG, with no regeneration under way."""
+
+    def __init__(self) -> None:
+        self.actions: list[str] = []
+
+    def current(self) -> None:
+        return None
+
+    def last(self) -> None:
+        return None
+
+    def model(self) -> Model:
+        return Model.HOG
+
+    def start(self, *_: object) -> None:
+        raise AssertionError("nobody should have started it")
+
+    def records(self) -> list[list[bytes]]:
+        return [[pack_face(4096, Face(Box(0, 1, 1, 0), (), 1.0, np.zeros(128, np.float32), Model.HOG))]]
+
+    def act(self, action: str) -> None:
+        self.actions.append(action)
+
+
 @dataclass
 class Front:
     """The fakes behind one app. With ``tokens``, TOKEN is the default owner's and OTHER_TOKEN belongs to ``other``."""
@@ -489,6 +518,7 @@ class Front:
     changes: FakeChanges = field(default_factory=FakeChanges)
     errands: FakeErrands = field(default_factory=FakeErrands)
     people: Any = field(default_factory=NoPeople)
+    regenerations: FakeRegenerations = field(default_factory=FakeRegenerations)
     contacts: ContactBooks = field(default_factory=lambda: ContactBooks(cast(Any, None), cast(Any, None)))
     webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
 
@@ -540,5 +570,6 @@ class Front:
             persons=Persons(self.people, self.findface, enrolments, identification, self.settings.findface, clock),
             attributing=Attributing(None),
             contacts=self.contacts,
+            regeneration=Regeneration(cast(Any, self.regenerations), self.workers),
             clock=clock,
         )

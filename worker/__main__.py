@@ -17,6 +17,7 @@ from facerec.adapters.fetch import UrlFetcher
 from facerec.adapters.imagestore import open_image_store
 from facerec.adapters.rabbitmq import RabbitConsumer, RabbitDeadLetters, RabbitJobPublisher, TopicLogs
 from facerec.adapters.redis import (
+    RedisAside,
     RedisCommits,
     RedisContactAnswers,
     RedisDatabases,
@@ -25,6 +26,7 @@ from facerec.adapters.redis import (
     RedisGrouping,
     RedisJournal,
     RedisOverview,
+    RedisRegeneration,
     RedisWebhooks,
     RedisWorkers,
 )
@@ -90,6 +92,8 @@ def build(settings: Settings, name: str) -> Worker:
         workers=RedisWorkers(databases),
         metrics=WorkerMetrics(),
         dead_letters=RabbitDeadLetters(settings.rabbitmq).count,
+        aside=RedisAside(databases),
+        steps=RedisRegeneration(databases),
         galleries=RedisGallerySets(databases),
         grouper=lambda committer, crashed: Grouper(
             name,

@@ -17,9 +17,11 @@ from facerec.config import Settings
 from facerec.galleries import GallerySets
 from facerec.loading import Progress
 from facerec.ports import Commits, Consumer, JobPublisher, Workers
+from facerec.regenerate import Steps
 from facerec.rule import ScanRule
 from facerec.services.webhooks import Courier
 from worker.committer import Committer
+from worker.conductor import Conductor
 from worker.enroller import Enroller
 from worker.flights import Flight, Flights
 from worker.grouper import Grouper
@@ -34,6 +36,7 @@ from worker.patience import Patience, Stopping
 from worker.pool import EnginePool
 from worker.postman import Postman
 from worker.pulse import Pulse
+from worker.regenerator import AsideStore, Regenerator
 from worker.undertaker import Undertaker
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,8 @@ class Worker:
         pool: Callable[[Callable[[], None]], EnginePool],
         workers: Workers,
         keeping: Keeping,
+        aside: AsideStore,
+        steps: Steps,
         courier: Courier,
         galleries: GallerySets,
         grouper: Callable[[Committer, Callable[[], None]], Grouper],
@@ -108,6 +113,7 @@ class Worker:
             flights=self._flights,
             patience=self._patience,
             keeper=self._keeper,
+            model=lambda: self._committer.model,
             clock=clock,
         )
         interactive = Interactive(
@@ -120,6 +126,24 @@ class Worker:
             enroller=enroller,
             clock=clock,
         )
+        self._regenerator = Regenerator(
+            consumer=consumer,
+            pool=self._pool,
+            committer=self._committer,
+            aside=aside,
+            pictures=keeping.store,
+            patience=self._patience,
+            crashed=self.crash,
+        )
+        self._conductor = Conductor(
+            name,
+            steps=steps,
+            publisher=publisher,
+            workers=workers,
+            committer=self._committer,
+            crashed=self.crash,
+            clock=clock,
+        )
         self._intake = Intake(
             consumer=consumer,
             commits=commits,
@@ -129,6 +153,8 @@ class Worker:
             undertaker=self._undertaker,
             interactive=interactive.handle,
             keeper=self._keeper,
+            regenerate=self._regenerator.take,
+            model=lambda: self._committer.model,
             received=metrics.received,
             crashed=self.crash,
         )
@@ -158,9 +184,11 @@ class Worker:
             self._undertaker,
             self._committer,
             self._keeper,
+            self._regenerator,
             self._intake,
             self._lookout,
             self._postman,
+            self._conductor,
         ):
             part.start()
         if self._settings.worker.grouping:
@@ -205,11 +233,12 @@ class Worker:
         """What this worker says of itself; ``loading`` until it can work."""
         loading = {} if self._loaded else {"loading": str(self._rule.loading or Progress(0, 0))}
         return {
-            "model": self._settings.model.name.lower(),
+            "model": (self._committer.model or self._settings.model).name.lower(),
             "device": self._pool.device,
             "processes": len(self._pool),
             "faces": self._committer.known_faces,
             "position": self._committer.position,
+            "loaded": dict(zip(("position", "digest"), self._rule.loaded, strict=True)),
             "jobs": len(self._flights),
         } | loading
 
@@ -231,9 +260,10 @@ class Worker:
         self._pool.let_go()
         done = not self._crashed.is_set() and self._flights.wait_empty(self._settings.worker.grace)
         self._grouper.close()
+        self._conductor.close()
         self._patience.give_up()
         self._pool.close()
-        for part in (self._intake, self._keeper, self._committer, self._undertaker):
+        for part in (self._intake, self._keeper, self._regenerator, self._committer, self._undertaker):
             part.close()
         self._lookout.close()
         self._postman.close()

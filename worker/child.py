@@ -21,7 +21,8 @@ from facerec.engine.fake import FakeEngine
 from facerec.engine.options import EngineOptions
 from facerec.engine.renderings import render
 from facerec.errors import ChildDied, FacerecError, UnsupportedImage
-from facerec.faces import Analysis, Model, Renderings
+from facerec.faces import Analysis, Box, Face, Model, Renderings
+from facerec.records import split_records
 from facerec.wire import FramePipe, Task, analysis_frame
 
 PR_SET_PDEATHSIG = 1
@@ -64,6 +65,10 @@ class Engines:
 def analyse(engines: Engines, task: Task) -> Analysis:
     """Do a task. Chips and renderings are sent back only when they were asked for."""
     engine = engines.get(task.model)
+    if task.chips:
+        encodings = engine.encode_chips(list(split_records(task.image)))
+        faces = tuple(Face(Box(0, 0, 0, 0), (), 0.0, each, engine.model) for each in encodings)
+        return Analysis(0, 0, engine.model, faces)
     analysis = engine.faces(task.image) if task.boxes is None else engine.compute(task.image, task.boxes)
     if not task.pictures:
         return replace(analysis, chips=())

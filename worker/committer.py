@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import queue
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from facerec.errors import FacerecError, InternalError
-from facerec.faces import Analysis
+from facerec.errors import FacerecError, InternalError, ServiceUnavailable
+from facerec.faces import Analysis, Model
 from facerec.index import FaceIndex
 from facerec.ports import Consumer, Scanned
+from facerec.regenerate import AsideCommits, Made, Wanted
 from facerec.rule import ScanRule, to_scanned
 from worker.flights import Flight, Flights
 from worker.guard import guarded_thread
@@ -18,6 +20,7 @@ from worker.patience import Patience, Stopping
 from worker.pool import Result
 
 log = logging.getLogger(__name__)
+HELD_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +32,18 @@ class _Finished:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Question:
     ask: Callable[[FaceIndex], None]
+    model: Model | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Aside:
+    commits: AsideCommits
+    wanted: Wanted
+    made: Made
+    done: Callable[[bool], None]
+
+
+_Item = _Finished | _Question | _Aside
 
 
 class Committer:
@@ -53,7 +68,7 @@ class Committer:
         self._batch = batch
         self._again = again
         self._failed = failed
-        self._inbox: queue.SimpleQueue[_Finished | _Question | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._thread = guarded_thread(self._run, "committer", crashed)
 
     @property
@@ -71,9 +86,21 @@ class Committer:
         """A picture's analysis, or the error that it ended with. Called by the pool's threads."""
         self._inbox.put(_Finished(flight, result))
 
-    def ask(self, question: Callable[[FaceIndex], None]) -> None:
-        """Have ``question`` called with the index as it is after everything written until now."""
-        self._inbox.put(_Question(question))
+    @property
+    def model(self) -> Model | None:
+        """The model of the known faces, as far as a regeneration has fixed it; None: each worker's own."""
+        return self._rule.sets.model
+
+    def ask(self, question: Callable[[FaceIndex], None], model: Model | None = None) -> None:
+        """Have ``question`` called with the index as it is after everything written until now.
+
+        With the ``model`` of a probe it is the index of the set with that model, while two are kept.
+        """
+        self._inbox.put(_Question(question, model))
+
+    def put_aside(self, commits: AsideCommits, wanted: Wanted, made: Made, done: Callable[[bool], None]) -> None:
+        """Have an image written to the set aside; ``done`` is told whether it was."""
+        self._inbox.put(_Aside(commits, wanted, made, done))
 
     def close(self) -> None:
         self._inbox.put(None)
@@ -92,17 +119,29 @@ class Committer:
             except Stopping:
                 return
 
-    def _serve(self, items: Sequence[_Finished | _Question]) -> None:
+    def _serve(self, items: Sequence[_Item]) -> None:
         pictures = [item for item in items if isinstance(item, _Finished)]
         for item in pictures:
             if isinstance(item.result, FacerecError):
                 self._failed(item.flight, item.result)
         self._commit([(item.flight, item.result) for item in pictures if isinstance(item.result, Analysis)])
+        for aside in [item for item in items if isinstance(item, _Aside)]:
+            self._put_aside(aside)
         questions = [item for item in items if isinstance(item, _Question)]
         if questions:
             self._patience.insist(self._catch_up)
         for question in questions:
-            question.ask(self._rule.index)
+            sets = self._rule.sets
+            question.ask(sets.index_for(question.model) if question.model else sets.current)
+
+    def _put_aside(self, item: _Aside) -> None:
+        try:
+            done = self._patience.insist(lambda: self._rule.put_aside(item.commits, item.wanted, item.made))
+        except InternalError as error:
+            log.error("an image was not put aside: %s", error.reason, extra={"action": "reload"})
+            self._patience.insist(self._rule.load)
+            done = False
+        item.done(done)
 
     def _catch_up(self) -> None:
         if not self._rule.catch_up():
@@ -128,6 +167,29 @@ class Committer:
             _log_done(flight, len(scanned.records), len(scanned.links))
         if outcome.obsolete:
             self._end_or_again([batch[image][0] for image in outcome.obsolete])
+        if outcome.held:
+            self._try_soon([batch[image][0] for image in outcome.held], pictures)
+        if outcome.stale:
+            self._look_again([batch[image][0] for image in outcome.stale])
+
+    def _try_soon(self, held: Sequence[Flight], pictures: Sequence[tuple[Flight, Analysis]]) -> None:
+        """The sets are about to be switched: meanwhile others must be served."""
+
+        def try_again() -> None:
+            for flight, analysis in pictures:
+                if flight in held:
+                    self.finished(flight, analysis)
+
+        timer = threading.Timer(HELD_SECONDS, try_again)
+        timer.daemon = True
+        timer.start()
+
+    def _look_again(self, stale: Sequence[Flight]) -> None:
+        """The model changed after these were looked at. A photo that a person posts would be chosen from by another model."""
+        for flight in stale:
+            if flight.waiting:
+                self._failed(flight, ServiceUnavailable("the model was changed in this moment; send it again"))
+        self._again([flight for flight in stale if not flight.waiting])
 
     def _end_or_again(self, obsolete: Sequence[Flight]) -> None:
         """These were finished by others or erased: say so to a person who waits; of the rest the store knows what to do."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from facerec.enrolment import Enrolment, Wish
 from facerec.errors import Conflict, FacerecError, MalformedJob
-from facerec.faces import Analysis, Box
+from facerec.faces import Analysis, Box, Model
 from facerec.identity import face_id, image_hash
 from facerec.jobs import JOB_VERSION, Reply, Request, ScanJob
 from facerec.ports import Commits, Consumer, Delivery
@@ -41,6 +41,7 @@ class Enroller:
         flights: Flights,
         patience: Patience,
         keeper: Keeping,
+        model: Callable[[], Model | None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._consumer = consumer
@@ -49,6 +50,7 @@ class Enroller:
         self._flights = flights
         self._patience = patience
         self._keeper = keeper
+        self._model = model
         self._clock = clock
 
     def enroll(self, delivery: Delivery, request: Request) -> None:
@@ -84,11 +86,11 @@ class Enroller:
             start = len(analysis.faces)
             more = list(range(start, start + len(missing)))
             submit(
-                Task(job.body, boxes=tuple(missing), pictures=self._keeper.keeps),
+                Task(job.body, analysis.model, tuple(missing), pictures=self._keeper.keeps),
                 lambda found: self._begin(flight, joined(analysis, found), wish, [*places, *more]),
             )
 
-        submit(Task(job.body, pictures=self._keeper.keeps), chosen)
+        submit(Task(job.body, self._model(), pictures=self._keeper.keeps), chosen)
 
     def _step(self, flight: Flight, result: Result, then: Callable[[Analysis], None]) -> None:
         try:

@@ -79,7 +79,7 @@ class Grouper:
             found.append(search_in(index, owner, model, faces, rows))
             answered.set()
 
-        self._committer.ask(ask)
+        self._committer.ask(ask, model)
         while not answered.wait(PAUSE):
             if self._stop.is_set():
                 raise Stopping("this worker stops")

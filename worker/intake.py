@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from facerec.errors import FacerecError, InternalError, MalformedJob
-from facerec.jobs import ScanJob
+from facerec.faces import Model
+from facerec.jobs import REGENERATE, ScanJob
 from facerec.ports import Commits, Consumer, Delivery, Start
 from facerec.topology import ABANDONED_QUEUE, INTERACTIVE_QUEUE
 from facerec.wire import Task
@@ -58,6 +59,8 @@ class Intake:
         undertaker: Undertaking,
         interactive: Callable[[Delivery], None],
         keeper: Keeping,
+        regenerate: Callable[[Delivery], None],
+        model: Callable[[], Model | None],
         received: Callable[[float], None],
         crashed: Callable[[], None],
     ) -> None:
@@ -69,6 +72,8 @@ class Intake:
         self._undertaker = undertaker
         self._interactive = interactive
         self._keeper = keeper
+        self._regenerate = regenerate
+        self._model = model
         self._received = received
         self._inbox: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._thread = guarded_thread(self._run, "intake", crashed)
@@ -126,6 +131,8 @@ class Intake:
         for delivery in batch:
             if delivery.queue == INTERACTIVE_QUEUE:
                 self._interactive(delivery)
+            elif delivery.headers.get("kind") == REGENERATE:
+                self._regenerate(delivery)
             elif delivery.queue == ABANDONED_QUEUE:
                 self._undertaker.abandoned(delivery)
             elif flight := self._board(delivery):
@@ -154,7 +161,7 @@ class Intake:
             flight.image_ticket = start.image_ticket
             flight.lap("begin")
             self._pool.submit(
-                Task(job.body, pictures=self._keeper.keeps),
+                Task(job.body, self._model(), pictures=self._keeper.keeps),
                 lambda result: self._analysed(flight, result),
                 dropped=lambda: self._let_go(flight),
             )

@@ -70,7 +70,8 @@ class Interactive:
 
     def _analyse(self, delivery: Delivery, request: Request) -> None:
         chips = bool(request.parameters.get("chips"))
-        task = Task(request.body, model_of(request.parameters), boxes_of(request.parameters), pictures=chips)
+        model = model_of(request.parameters) or self._committer.model
+        task = Task(request.body, model, boxes_of(request.parameters), pictures=chips)
         self._pool.submit(
             task,
             lambda result: self._answer(delivery, analysis_reply(result)),
@@ -80,7 +81,7 @@ class Interactive:
 
     def _search(self, delivery: Delivery, request: Request) -> None:
         probes = probes_of(request.body)
-        model = model_of(request.parameters) or self._model
+        asked = model_of(request.parameters)
         count = number_of(request.parameters, "count", 1, MAX_COUNT)
         limit = number_of(request.parameters, "limit", 0, 4)
         allowed = self._among(request)
@@ -89,22 +90,24 @@ class Interactive:
         def ask(index: FaceIndex) -> None:
             if not self._is_wanted(delivery, request):
                 return
+            model = asked or self._committer.model or self._model
             found = [index.nearest(request.owner, model, probe, int(count), limit, allowed, beyond) for probe in probes]
             rows = [[{"face_id": hit.face_id, "distance": hit.distance} for hit in hits] for hits in found]
             self._answer(delivery, Reply(True, {"probes": rows, "known_faces": len(index), "position": index.position}))
 
-        self._committer.ask(ask)
+        self._committer.ask(ask, asked)
 
     def _matches(self, delivery: Delivery, request: Request) -> None:
         probes = probes_of(request.body)
-        model = model_of(request.parameters) or self._model
+        asked = model_of(request.parameters)
 
         def ask(index: FaceIndex) -> None:
             if self._is_wanted(delivery, request):
+                model = asked or self._committer.model or self._model
                 pairs = index.matches(request.owner, model, probes, self._tolerance)
                 self._answer(delivery, Reply(True, matches_document(pairs, request.parameters)))
 
-        self._committer.ask(ask)
+        self._committer.ask(ask, asked)
 
     def _among(self, request: Request) -> Among | None:
         """``among`` are face ids, ``gallery`` is the name of a gallery; both may be missing. Raises StoreUnavailable."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from facerec import __version__
-from facerec.cli import dead, enroll, identify, images, people, scan, status, tokens, upkeep
+from facerec.cli import dead, enroll, identify, images, people, regenerate, scan, status, tokens, upkeep
 
 HELP = """Finds which pictures show the same people.
 
@@ -22,7 +22,7 @@ def build_app() -> typer.Typer:
     """All commands."""
     app = typer.Typer(name="facerec", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_global_options)
-    for part in (scan, images, people, identify, enroll, dead, status, tokens, upkeep):
+    for part in (scan, images, people, identify, enroll, dead, status, tokens, upkeep, regenerate):
         part.register(app)
     return app
 

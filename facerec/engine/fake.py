@@ -86,7 +86,9 @@ class FakeEngine:
         return _Scene(WIDTH, HEIGHT, tuple(faces))
 
     def _told(self, text: bytes) -> _Scene:
-        """``{"width": 640, "height": 480, "faces": [{...}, ...]}``, everything optional.
+        """``{"width": 640, "height": 480, "faces": [{...}, ...], "models": {"cnn": {"faces": ...}}}``, everything optional.
+
+        What stands under the name of the engine's model is what that one sees.
 
         A face has ``box`` as [top, right, bottom, left], ``confidence``, ``marks`` as names of ``Mark``, and either
         ``encoding`` (128 numbers) or ``person`` (any text or number: equal ones have distance 0, different ones more
@@ -94,6 +96,7 @@ class FakeEngine:
         """
         try:
             told = json.loads(text)
+            told = told.get("models", {}).get(self.model.name.lower(), told)
             faces = tuple(self._told_face(number, face) for number, face in enumerate(told.get("faces", [])))
             return _Scene(int(told.get("width", WIDTH)), int(told.get("height", HEIGHT)), faces)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

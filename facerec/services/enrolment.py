@@ -16,6 +16,7 @@ from facerec.index import FaceIndex
 from facerec.ports import Admissions, JournalEntry, JournalGap, Moved
 from facerec.selection import choose
 from facerec.services.lookup import IsGone, Lookup
+from facerec.sets import is_switch
 
 _PAUSE = 0.05
 _TRIES = 20
@@ -100,9 +101,9 @@ class Enrolments:
         for _ in range(_TRIES):
             kept = {face: self._kept(owner, row, gallery, passes) for face, row in near.rows.items()}
             match self.book.enrol(owner, faces[0].image, enrolment, Candidates(kept, near.position)):
-                case Moved(entries):
+                case Moved(entries) if not is_switch(entries):
                     near = near.after(owner, faces, entries, _limit(wish))
-                case JournalGap():
+                case Moved() | JournalGap():
                     return False
                 case done:
                     return done
@@ -110,7 +111,8 @@ class Enrolments:
 
     def _near(self, owner: str, faces: Sequence[StoredFace], wish: Wish, gallery: str | None) -> _Near:
         probes = [face.face.encoding for face in faces]
-        found = self.lookup.search(owner, probes, gallery, _limit(wish), MAX_CANDIDATES)
+        model = faces[0].face.model
+        found = self.lookup.search(owner, probes, gallery, _limit(wish), MAX_CANDIDATES, model=model)
         rows = zip(faces, found.probes, strict=True)
         return _Near({face.id: [(near.distance, near.face) for near in row] for face, row in rows}, found.position)
 

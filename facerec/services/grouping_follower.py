@@ -22,6 +22,7 @@ from facerec.index import Encodings, FaceIndex, stack_encodings
 from facerec.ports import Journal, JournalEntry, JournalGap
 from facerec.records import confidence_of, face_id_of, is_comparable, model_of
 from facerec.services.grouping import NEAREST, RADIUS, REACH, Board, Neighbour, Person, is_grouped
+from facerec.sets import is_switch
 
 log = logging.getLogger(__name__)
 IMAGES_AT_ONCE = 32
@@ -122,7 +123,7 @@ class Follower:
         if not turn.ours or turn.position == turn.journal:
             return False
         entries = self._journal.since(turn.position)
-        if isinstance(entries, JournalGap):
+        if isinstance(entries, JournalGap) or is_switch(entries):
             return self._sweep(turn)
         some = entries[:IMAGES_AT_ONCE]
         if not some:
@@ -139,7 +140,9 @@ class Follower:
 
     def _sweep(self, turn: Turn) -> bool:
         """Go through all images. What is written meanwhile comes in the journal after where it ended before."""
-        log.warning("the journal was trimmed: grouping goes through all images", extra={"action": "grouping_sweep"})
+        log.warning(
+            "trimmed journal or switched sets: grouping goes through all images", extra={"action": "grouping_sweep"}
+        )
         for pictures in _in_parts(self._store.pictures()):
             if not self._take_turn().ours or not self._place(turn.position, turn.position, pictures):
                 return False

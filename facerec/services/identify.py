@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from facerec.confidence import FARTHEST, confidence, distance_of
 from facerec.errors import ServiceUnavailable
-from facerec.faces import Encoding
+from facerec.faces import Encoding, Model
 from facerec.galleries import FaceBook, StoredFace
 from facerec.ports import Workers
 from facerec.services.enrolment import Filter
@@ -62,6 +62,8 @@ class Question:
     count: int = 1
     passes: Filter | None = None
     strict: bool | None = None
+    model: Model | None = None
+    """Of the probes; None for that of the known faces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ class Identification:
         limit = min(FARTHEST, distance_of(question.threshold) + ROUNDING)
 
         def search(some: Sequence[Encoding], count: int, beyond: Near | None) -> tuple[tuple[Near, ...], ...]:
-            return self.lookup.search(owner, some, question.gallery, limit, count, is_gone, beyond).probes
+            return self.lookup.search(
+                owner, some, question.gallery, limit, count, is_gone, beyond, question.model
+            ).probes
 
         rows = []
         for probe, near in zip(probes, search(probes, asked, None), strict=True):

@@ -15,6 +15,7 @@ from facerec.loading import load_index
 from facerec.ports import Journal, JournalGap
 from facerec.records import face_id_of, is_comparable
 from facerec.rule import by_partition
+from facerec.sets import is_switch
 
 Tickets = NDArray[np.int64]
 
@@ -72,7 +73,7 @@ class LinkCheck:
         """Bring the index to ``position``, when it is not there or beyond."""
         while self.index.position < position:
             entries = self._journal.since(self.index.position)
-            if isinstance(entries, JournalGap):
+            if isinstance(entries, JournalGap) or is_switch(entries):
                 self.load()
                 continue
             for entry in entries:

@@ -19,7 +19,7 @@ from facerec.errors import (
     TooManyFaces,
     error_for,
 )
-from facerec.faces import Box, Encoding
+from facerec.faces import Box, Encoding, Model
 from facerec.jobs import Reply, Request
 from facerec.ports import Requester
 from facerec.selection import choose
@@ -30,12 +30,13 @@ IsGone = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A face of a photo that is not stored. ``chip`` is the aligned face as PNG when it was asked for."""
+    """A face of a photo that is not stored, as ``model`` sees it. ``chip`` is the aligned face as PNG when it was asked for."""
 
     box: Box
     confidence: float
     encoding: Encoding
     chip: bytes = b""
+    model: Model | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +91,17 @@ class Lookup:
         count: int,
         is_gone: IsGone = lambda: False,
         beyond: Near | None = None,
+        model: Model | None = None,
     ) -> Found:
-        """The ``count`` nearest faces of a gallery (None: all) at most ``limit`` from each probe.
+        """The ``count`` nearest faces of a gallery (None: all) at most ``limit`` from each probe, which is of ``model``.
 
         ``beyond`` is the last that an earlier search found: this one goes on from there.
         """
         if not probes:
             return Found((), 0)
         body = np.stack(probes).astype("<f4").tobytes()
-        parameters: dict[str, Any] = {"model": None, "count": count, "limit": limit, "gallery": gallery}
+        name = None if model is None else model.name.lower()
+        parameters: dict[str, Any] = {"model": name, "count": count, "limit": limit, "gallery": gallery}
         if beyond is not None:
             parameters["beyond"] = [beyond.distance, beyond.face]
         document = self.ask("search", owner, parameters, body, is_gone)
@@ -124,9 +127,10 @@ class Lookup:
 
 
 def _seen(document: Mapping[str, Any]) -> list[Seen]:
+    model = Model(document["model"])
     chips = [base64.b64decode(chip) for chip in document.get("chips", ())] or [b""] * len(document["faces"])
     return [
-        Seen(Box(**face["box"]), float(face["confidence"]), np.array(face["encoding"], np.float32), chip)
+        Seen(Box(**face["box"]), float(face["confidence"]), np.array(face["encoding"], np.float32), chip, model)
         for face, chip in zip(document["faces"], chips, strict=True)
     ]
 

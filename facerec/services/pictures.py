@@ -8,6 +8,7 @@ preview.jpg    the upright picture, longest side 1280 pixels at most, without me
 small.jpg      the same, 320 pixels
 face-<n>.jpg   the n-th face with some of its surroundings, 160 x 160
 chip-<n>.png   the n-th face normalized for the encoder, 150 x 150, lossless
+chips-of       number of the model whose boxes the normalized faces show, once a regeneration has found others
 =============  ==============================================================================
 """
 
@@ -22,6 +23,7 @@ from facerec.ports import ImageStore, Whereabouts
 ORIGINAL = "original"
 PREVIEW = "preview.jpg"
 SMALL = "small.jpg"
+CHIPS_OF = "chips-of"
 
 
 def thumbnail_name(number: int) -> str:

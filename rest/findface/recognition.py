@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Response, jsonify, request
 
 from facerec.confidence import DEFAULT_THRESHOLD, confidence, threshold_of
 from facerec.errors import NotFound
-from facerec.faces import Box, Encoding
+from facerec.faces import Box, Encoding, Model
 from facerec.index import euclidean
 from facerec.selection import SELECTORS
 from facerec.services.analyser import NAMES
@@ -23,7 +24,7 @@ from rest.findface.photos import read_photo
 from rest.nextcloud import client_gone
 
 _PHOTO_ERRORS = (400, 401, 403, 413, 415, 422, 502, 503, 504)
-Probe = tuple[Box, Encoding]
+Probe = tuple[Box, Encoding, Model | None]
 
 
 @describes(Operation("Find faces", body=models.Detect, answer=models.Detected, errors=(*_PHOTO_ERRORS, 500)))
@@ -75,26 +76,19 @@ def _threshold(params: Params) -> float | None:
     return threshold_of(given(params.values.get("threshold"), DEFAULT_THRESHOLD))
 
 
-@describes(
-    Operation(
-        "Who is this?",
-        path=models.GalleryPath,
-        body=models.Identify,
-        answer=models.IdentifyResult,
-        errors=(*_PHOTO_ERRORS, 404),
-    )
-)
+@describes(Operation("Who is this?", body=models.Identify, answer=models.IdentifyResult, errors=(*_PHOTO_ERRORS, 404)))
 def post_identify(gallery: str | None = None) -> Response:
     params = read_params(request, 1, services().settings.rest.max_upload_bytes)
     threshold = given(_threshold(params), 0.0)
     count = given(params.whole("n", 1, MAX_COUNT), 1)
     question = Question(known_gallery(gallery), threshold, count, strict=params.flag("strict"))
     probes = _probes(params)
-    encodings = [encoding for _, encoding in probes]
+    encodings = [encoding for _, encoding, _ in probes]
+    question = replace(question, model=probes[0][2] if probes else None)
     found = services().identification.identify(owner(), encodings, question, client_gone(request.environ))
     results = {
         box_key(box): [{"confidence": hit.confidence, "face": face_document(hit.face)} for hit in row]
-        for (box, _), row in zip(probes, found.rows, strict=True)
+        for (box, _, _), row in zip(probes, found.rows, strict=True)
     }
     services().hooks.after_identify(owner(), results)
     live, total = found.servers.live, found.servers.total
@@ -110,9 +104,9 @@ def _probes(params: Params) -> list[Probe]:
         stored = services().findface.faces(owner(), [known])[0]
         if stored is None:
             raise NotFound("there is no such face")
-        return [(stored.box, stored.face.encoding)]
+        return [(stored.box, stored.face.encoding, stored.face.model)]
     selector = params.one_of("mf_selector", SELECTORS, "biggest")
     boxes = params.boxes("bbox") or params.corners()
     body = read_photo(params).body
     seen = services().lookup.faces(owner(), body, selector, boxes, client_gone(request.environ))
-    return [(face.box, face.encoding) for face in seen]
+    return [(face.box, face.encoding, face.model) for face in seen]

@@ -12,7 +12,7 @@ from typing import Any
 from facerec.adapters.memory.dead_letters import MemoryDeadLetters
 from facerec.adapters.memory.queues import MemoryQueues, Message, decode_headers, encode_headers
 from facerec.errors import DeadlineExceeded
-from facerec.jobs import Reply, Request, ScanJob
+from facerec.jobs import RegenerateJob, Reply, Request, ScanJob
 from facerec.letters import buried_headers
 from facerec.ports import Delivery
 from facerec.topology import (
@@ -58,7 +58,7 @@ class MemoryJobPublisher:
     def __init__(self, queues: MemoryQueues) -> None:
         self._queues = queues
 
-    def publish(self, job: ScanJob) -> None:
+    def publish(self, job: ScanJob | RegenerateJob) -> None:
         self._queues.publish(WORK_EXCHANGE, SCAN_KEY, Message(encode_headers(job.headers), job.body))
 
     def retry(self, job: ScanJob, delay: float) -> None:

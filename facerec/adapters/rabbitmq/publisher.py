@@ -17,7 +17,7 @@ from facerec.adapters.rabbitmq.link import Declare, Link, Operation
 from facerec.adapters.rabbitmq.session import Session
 from facerec.config import RabbitSettings
 from facerec.errors import BrokerUnavailable
-from facerec.jobs import ScanJob
+from facerec.jobs import RegenerateJob, ScanJob
 from facerec.letters import buried_headers, message_id
 from facerec.topology import (
     DEAD_EXCHANGE,
@@ -44,7 +44,7 @@ class RabbitJobPublisher:
         self._link = Link(settings, name)
         self._depth = _Remembered(self._ask_depth)
 
-    def publish(self, job: ScanJob) -> None:
+    def publish(self, job: ScanJob | RegenerateJob) -> None:
         self._confirmed(Message(WORK_EXCHANGE, SCAN_KEY, _properties(job.headers), job.body))
 
     def retry(self, job: ScanJob, delay: float) -> None:

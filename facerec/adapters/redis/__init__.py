@@ -14,6 +14,7 @@ from facerec.adapters.redis.journal import RedisJournal
 from facerec.adapters.redis.overview import RedisOverview
 from facerec.adapters.redis.people import RedisPeople
 from facerec.adapters.redis.people_grouping import RedisGrouping
+from facerec.adapters.redis.regeneration import RedisAside, RedisRegeneration
 from facerec.adapters.redis.repairs import RedisRepairs
 from facerec.adapters.redis.restoration import RedisRestoration
 from facerec.adapters.redis.schema import RedisSchema, redis_steps
@@ -26,6 +27,7 @@ from facerec.adapters.redis.workers import RedisWorkers
 __all__ = [
     "RedisAdmissions",
     "RedisArchive",
+    "RedisAside",
     "RedisAudit",
     "RedisChanges",
     "RedisCommits",
@@ -38,6 +40,7 @@ __all__ = [
     "RedisJournal",
     "RedisOverview",
     "RedisPeople",
+    "RedisRegeneration",
     "RedisRepairs",
     "RedisRestoration",
     "RedisSchema",

@@ -14,8 +14,8 @@ from facerec.archive import Counters, StoredImage, StoredKey
 _IMAGES_AT_ONCE = 32
 _PAGE = 1000
 _OF_IMAGES = ("image:", "names:", "holders:", "state:")
-_NOT_COPIED = ("journal", "ticket", "images", "names", "crowd", "tokens", "workers", "import")
-_SHORT_LIVED = ("journal:", "worker:", "workers:", "session:", "errand:")
+_NOT_COPIED = ("journal", "ticket", "images", "names", "crowd", "tokens", "workers", "import", "regenerate")
+_SHORT_LIVED = ("journal:", "worker:", "workers:", "session:", "errand:", "regenerate:", "crowd:")
 
 
 class RedisArchive:

@@ -12,11 +12,16 @@ from facerec.adapters.redis.journal import decode_entries
 from facerec.adapters.redis.layout import JOURNAL_LENGTH, LINKS_KEPT, OWN, prefix
 from facerec.errors import InternalError, StoreUnavailable
 from facerec.jobs import ScanJob
-from facerec.ports import JournalGap, Moved, Obsolete, Scanned, Split, Start, Written
+from facerec.ports import Held, JournalGap, Moved, Obsolete, Scanned, Split, Start, Written
 
 LOST_CODE = "JOB_LOST"
 LOST_REASON = "the broker lost this job; send the image again"
 LOOK_AT = 1000
+_REFUSALS: dict[bytes, type[JournalGap] | type[Split] | type[Held]] = {
+    b"gap": JournalGap,
+    b"split": Split,
+    b"held": Held,
+}
 
 
 class RedisCommits:
@@ -48,7 +53,7 @@ class RedisCommits:
         ]
         return [_start(reply) for reply in self._databases.call_many("begin", calls)] if calls else []
 
-    def commit(self, batch: Sequence[Scanned], position: int) -> Written | Moved | Obsolete | JournalGap | Split:
+    def commit(self, batch: Sequence[Scanned], position: int) -> Written | Moved | Obsolete | JournalGap | Split | Held:
         if len(batch) > 1 and any(len(image.links) > self._links_kept for image in batch):
             return Split()
         while True:
@@ -60,10 +65,8 @@ class RedisCommits:
                     return moved(rest[0], position)
                 case b"obsolete":
                     return Obsolete(frozenset((owner.decode(), key.decode()) for owner, key in pairs(rest)))
-                case b"gap":
-                    return JournalGap()
-                case b"split":
-                    return Split()
+                case b"gap" | b"split" | b"held":
+                    return _REFUSALS[kind]()
                 case b"importing":
                     raise StoreUnavailable("an import is running, or was cut off and waits to be done anew")
                 case b"full":

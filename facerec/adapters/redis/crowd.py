@@ -25,18 +25,24 @@ Tickets = NDArray[np.int64]
 
 
 class Crowd:
-    """Makes images join the crowd. For use by one thread. ``kept``: the most links that are kept for an image."""
+    """Makes images join the crowd. For use by one thread. ``kept``: the most links that are kept for an image.
 
-    def __init__(self, databases: RedisDatabases, kept: int) -> None:
+    ``aside``: the crowd of the set aside.
+    """
+
+    def __init__(self, databases: RedisDatabases, kept: int, *, aside: bool = False) -> None:
         self._databases = databases
         self._kept = kept
+        self._key = "crowd:aside" if aside else "crowd"
+        self._set = ("aside",) if aside else ()
         self._members: dict[str, Tickets] = {}
         """By owner, sorted: those that are known to be in the crowd. They stay there, so this never misleads."""
 
     def join(self, members: Sequence[tuple[str, str]]) -> None:
         """Have images (prefix of the owner, hash) join. Raises StoreUnavailable."""
         for start in range(0, len(members), _JOINS_AT_ONCE):
-            self._databases.call_many("crowd", members[start : start + _JOINS_AT_ONCE])
+            some = members[start : start + _JOINS_AT_ONCE]
+            self._databases.call_many("crowd", [(*member, *self._set) for member in some])
 
     def prepared(self, image: Scanned) -> tuple[Scanned, bool]:
         """``image`` with the links that are to be kept, and whether it joins the crowd. Raises StoreUnavailable.
@@ -56,7 +62,7 @@ class Crowd:
         outside = []
         for start in range(0, len(asked), _TICKETS_AT_ONCE):
             some = asked[start : start + _TICKETS_AT_ONCE].tolist()
-            hashes = self._databases.call("not_crowded", prefix(owner), *some)
+            hashes = self._databases.call("not_crowded", prefix(owner), self._key, *some)
             outside += [(ticket, found.decode()) for ticket, found in zip(some, hashes, strict=True) if found]
         inside = np.setdiff1d(asked, np.array([ticket for ticket, _ in outside], np.int64), assume_unique=True)
         if len(inside):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.layout import FACES, OWN, prefix
+from facerec.adapters.redis.layout import FACES, OWN, SWITCHED, prefix
 from facerec.errors import BadParam, ServiceUnavailable
 from facerec.faces import Face, Model
 from facerec.identity import ticket_of
@@ -71,14 +71,17 @@ class ImageDocuments:
     def summaries(self, owner: str, hashes: Sequence[str]) -> list[dict[str, Any]]:
         """Documents without faces and matches; images that are gone meanwhile are left out. Raises StoreUnavailable."""
         p = prefix(owner)
-        with mapped_errors(), self._databases.client(OWN).pipeline(transaction=False) as pipeline:
+        with mapped_errors(), self._databases.client(OWN).pipeline(transaction=True) as pipeline:
+            pipeline.exists(SWITCHED)
             for image_hash in hashes:
                 pipeline.hgetall(f"{p}image:{image_hash}")
                 pipeline.hkeys(f"{p}names:{image_hash}")
-            found = pipeline.execute()
+            switched, *found = pipeline.execute()
         pairs = zip(hashes, found[::2], found[1::2], strict=True)
         return [
-            summary(key, {k.decode(): v.decode() for k, v in doc.items()}, names) for key, doc, names in pairs if doc
+            summary(key, _of_current({k.decode(): v.decode() for k, v in doc.items()}, bool(switched)), names)
+            for key, doc, names in pairs
+            if doc
         ]
 
     def _kept_page(
@@ -177,6 +180,12 @@ def face_document(face_id: int, face: Face) -> dict[str, Any]:
         "confidence": round(float(np.float32(face.confidence)), 6),
         "marks": sorted(mark.name.lower() for mark in face.marks),
     }
+
+
+def _of_current(fields: Fields, switched: bool) -> Fields:
+    """The fields with the model of the current set."""
+    other = fields.get("other_model")
+    return fields | {"model": other} if switched and other else fields
 
 
 def _fields(flat: Sequence[bytes]) -> Fields:

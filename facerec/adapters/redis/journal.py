@@ -8,13 +8,15 @@ from typing import TypeVar
 import numpy as np
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.layout import FACES, SEPARATOR
+from facerec.adapters.redis.layout import ASIDE_FACES, FACES, JOURNAL_LENGTH, SEPARATOR
 from facerec.adapters.redis.schema import RedisSchema
 from facerec.errors import StoreUnavailable
+from facerec.faces import Model
 from facerec.identity import DEFAULT_OWNER
 from facerec.ports import JournalEntry, JournalGap, KnownFaces
 from facerec.records import HEAD, split_records
 from facerec.services.migration import check_schema
+from facerec.sets import SetsState
 
 _AT_ONCE = 1000
 BYTES_AT_ONCE = 250_000
@@ -42,7 +44,19 @@ class RedisJournal:
     def load(self) -> tuple[int, Iterator[KnownFaces]]:
         check_schema(RedisSchema(self._databases).schema())
         history = self._databases.history()
-        return self.position(), self._of_one_history(history, self._all_faces())
+        return self.position(), self._of_one_history(history, self._all_faces(FACES))
+
+    def state(self) -> SetsState:
+        position, model, is_open, aside = self._databases.call("regenerate_state")
+        return SetsState(int(position), _model(model), bool(is_open), _model(aside))
+
+    def load_aside(self) -> Iterator[KnownFaces]:
+        return self._of_one_history(self._databases.history(), self._all_faces(ASIDE_FACES))
+
+    def reload(self, position: int) -> int | None:
+        """Have every worker load its index anew, if the journal still ends at ``position``: where they do, else None."""
+        told = self._databases.call("reload", JOURNAL_LENGTH, position)
+        return int(told) if told else None
 
     def since(self, position: int) -> tuple[JournalEntry, ...] | JournalGap:
         last = self.position()
@@ -59,31 +73,35 @@ class RedisJournal:
         if self._databases.history() != history:
             raise StoreUnavailable("another Redis took over while everything was read")
 
-    def _all_faces(self) -> Iterator[KnownFaces]:
-        faces = self._databases.client(FACES)
+    def _all_faces(self, database: int) -> Iterator[KnownFaces]:
+        faces = self._databases.client(database)
         cursor = 0
         while True:
             with mapped_errors():
                 cursor, found = faces.scan(cursor, count=_AT_ONCE)
             for owner, keys in _by_owner(found).items():
-                yield from self._faces_of(owner, keys)
+                yield from self._faces_of(database, owner, keys)
             if cursor == 0:
                 return
 
-    def _faces_of(self, owner: str, keys: Sequence[bytes]) -> Iterator[KnownFaces]:
+    def _faces_of(self, database: int, owner: str, keys: Sequence[bytes]) -> Iterator[KnownFaces]:
         """Of as many images at a time as keep Redis busy for some milliseconds."""
         while keys:
-            joined, *counts = self._databases.call("faces_at_once", BYTES_AT_ONCE, HEAD.itemsize, *keys)
+            joined, *counts = self._databases.call("faces_at_once", database, BYTES_AT_ONCE, HEAD.itemsize, *keys)
             yield KnownFaces(owner, np.array(counts, np.int64), np.frombuffer(joined, HEAD))
             keys = keys[len(counts) :]
 
 
 def _by_owner(keys: Sequence[bytes]) -> dict[str, list[bytes]]:
-    """Keys of database 3 by their owners; each once, though a scan may show one twice."""
+    """Keys of database 3 or 5 by their owners; each once, though a scan may show one twice."""
     groups: dict[str, list[bytes]] = {}
     for key in dict.fromkeys(keys):
         groups.setdefault(owner_of_key(key), []).append(key)
     return groups
+
+
+def _model(text: bytes) -> Model | None:
+    return Model(int(text)) if text else None
 
 
 def decode_entries(found: Sequence[StreamEntry], position: int) -> tuple[JournalEntry, ...] | JournalGap:

@@ -15,6 +15,7 @@ from facerec.identity import check_hash, check_owner
 from facerec.records import unpack_face
 
 _AT_ONCE = 200
+_OPERATIONS = {"add", "remove", "aside", "open", "switch", "close", RELOAD}
 
 
 def journal_faults(databases: RedisDatabases) -> Iterator[Fault]:
@@ -57,7 +58,9 @@ def _damage(entry_id: bytes, fields: Mapping[bytes, bytes]) -> str | None:
         return f"it has no {error}"
     except (FacerecError, ValueError, struct.error) as error:
         return str(error)
-    if entry.operation not in {"add", "remove", RELOAD} or (entry.operation == "add") != bool(entry.records):
+    if entry.operation not in _OPERATIONS or (
+        entry.operation != "aside" and (entry.operation == "add") != bool(entry.records)
+    ):
         return f"{entry.operation} with {len(entry.records)} faces"
     return None
 

@@ -8,6 +8,7 @@ db    key         type     holds
 3     image hash  list     its face records (`facerec.records`); no key when it has no face
 4     image hash  set      hashes of the images with a matching face; no key when there is none; of an image in the crowd
                            only the images outside of it
+5, 6  image hash  as 3, 4  the set of faces and links aside (`facerec.adapters.redis.regeneration`); else empty
 0     see below            everything of ours
 ====  ==========  =======  =================================================================================
 
@@ -36,10 +37,14 @@ webhooks:tries         hash    the same -> how often it was tried, and the numbe
 webhooks:claims        string  counter of tries
 errand:<name>          string  a periodic errand of the workers was begun; expires when it is due again
 ticket                 string  counter of uploads
-journal                stream  changes of the set of known faces, ids <position>-0; trimmed; op is add, remove, or after a
-                               repair reload: what is known may be wrong, load everything anew
+journal                stream  changes of the set of known faces, ids <position>-0; trimmed; op is add, remove, aside, open,
+                               switch, close (`facerec.ports.JournalEntry`), or after a repair reload: what is known may be
+                               wrong, load everything anew
 journal:position       string  where the journal ends
 owners                 set     owners that have images
+model                  string  number of the model of databases 3 and 4, once a regeneration has fixed it; until then each
+                               worker's own decides
+regenerate, ...        many    moving to another model: see `facerec.adapters.redis.regeneration`
 import                 string  an import is running: nobody commits
 schema                 string  number of this layout (`facerec.services.migration`); none means 1
 face, gallery, ...     many    faces in galleries, persons, cameras: see `facerec.adapters.redis.findface`
@@ -59,10 +64,12 @@ from __future__ import annotations
 
 from facerec.identity import DEFAULT_OWNER
 
-OWN, NAME_TO_HASH, HASH_TO_NAMES, FACES, LINKS = 0, 1, 2, 3, 4
+OWN, NAME_TO_HASH, HASH_TO_NAMES, FACES, LINKS, ASIDE_FACES, ASIDE_LINKS = 0, 1, 2, 3, 4, 5, 6
 SEPARATOR = "\x1f"
 STATES = ("queued", "processing", "done", "failed")
 EVENTS = "events"
+SWITCHED = "regenerate:switched"
+"""Exists while databases 3 and 4 hold the new set of a regeneration, and 5 and 6 the old one."""
 JOURNAL_LENGTH = 20_000
 """Entries kept in the journal: what a worker may fall behind before it has to load everything anew."""
 LINKS_KEPT = 256

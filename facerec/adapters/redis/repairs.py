@@ -9,7 +9,7 @@ from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_e
 from facerec.adapters.redis.contacts_check import mend_contacts
 from facerec.adapters.redis.inspection import are_sound
 from facerec.adapters.redis.journal import decode_entry
-from facerec.adapters.redis.layout import JOURNAL_LENGTH, OWN, prefix
+from facerec.adapters.redis.layout import JOURNAL_LENGTH, OWN, SWITCHED, prefix
 from facerec.audit import Fault
 from facerec.errors import FacerecError
 from facerec.identity import ticket_of
@@ -57,7 +57,8 @@ class RedisRepairs:
         """The face records of an image as the journal still has them; none when it has not, or not whole."""
         client = self._databases.client(OWN)
         with mapped_errors():
-            ticket, position = client.hmget(f"{prefix(fault.owner)}image:{fault.hash}", "ticket", "position")
+            which = "other_position" if client.exists(SWITCHED) else "position"
+            ticket, position = client.hmget(f"{prefix(fault.owner)}image:{fault.hash}", "ticket", which)
             found = client.xrange("journal", min=b"%b-0" % position, max=b"%b-0" % position) if position else []
         if not found or not ticket:
             return ()
@@ -65,5 +66,5 @@ class RedisRepairs:
             entry = decode_entry(*found[0])
         except (FacerecError, KeyError, ValueError):
             return ()
-        is_its_own = entry.operation == "add" and entry.image_ticket == int(ticket)
+        is_its_own = entry.operation in {"add", "aside"} and entry.image_ticket == int(ticket)
         return entry.records if is_its_own and are_sound(int(ticket), entry.records) else ()

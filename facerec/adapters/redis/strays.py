@@ -7,7 +7,16 @@ from typing import Any
 
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.inspection import fault_of
-from facerec.adapters.redis.layout import FACES, HASH_TO_NAMES, LINKS, NAME_TO_HASH, OWN, owner_and_rest
+from facerec.adapters.redis.layout import (
+    ASIDE_FACES,
+    ASIDE_LINKS,
+    FACES,
+    HASH_TO_NAMES,
+    LINKS,
+    NAME_TO_HASH,
+    OWN,
+    owner_and_rest,
+)
 from facerec.audit import Fault
 
 _AT_ONCE = 500
@@ -17,7 +26,7 @@ _IN_A_SCRIPT = 100
 def stray_faults(databases: RedisDatabases) -> Iterator[Fault]:
     """Goes through the keys of all databases, and through the lists of names. Raises StoreUnavailable."""
     lists = set()
-    for database in (OWN, NAME_TO_HASH, HASH_TO_NAMES, FACES, LINKS):
+    for database in (OWN, NAME_TO_HASH, HASH_TO_NAMES, FACES, LINKS, ASIDE_FACES, ASIDE_LINKS):
         for keys in _pages_of_keys(databases.client(database)):
             yield from _check(databases, str(database), [(key,) for key in keys])
             lists |= {key for key in keys if database == OWN and owner_and_rest(key.decode())[1] == "names"}

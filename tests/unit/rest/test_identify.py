@@ -80,7 +80,7 @@ def test_the_index_is_asked_with_the_tolerance(
 
     analyse, search = front.requester.requests
     assert analyse.body == picture()
-    assert search.parameters == {"count": count, "limit": tolerance}
+    assert search.parameters == {"count": count, "limit": tolerance, "model": "hog"}
     faces = analysis_of_request(analyse).document["faces"]
     assert search.body == b"".join(struct.pack("<128f", *face["encoding"]) for face in faces)
 

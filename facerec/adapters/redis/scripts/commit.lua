@@ -4,16 +4,12 @@
 -- m, m tickets of linked images (of an image that joins the crowd those that are not in it), enrolment.
 -- Returns {'written', position}, {'moved', entries after the position}, {'obsolete', owner, hash, ...}, {'gap'},
 -- {'unknown', ticket}, {'split'}: write these images one by one, {'full', p, hash, ...}: these must join the crowd first.
--- or {'importing'}. Nothing is written unless it is 'written'.
+-- {'importing'}, or {'held'}: the sets of faces are about to be switched. Nothing is written unless it is 'written'.
 local position, now, length, kept = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 if redis.call('EXISTS', 'import') == 1 then return {'importing'} end
-local last = redis.call('GET', 'journal:position') or '0'
-if last ~= position then
-  local first = string.format('%.0f-0', tonumber(position) + 1)
-  local entries = redis.call('XRANGE', 'journal', first, '+', 'COUNT', 1000)
-  if tonumber(last) < tonumber(position) or not entries[1] or entries[1][1] ~= first then return {'gap'} end
-  return {'moved', entries}
-end
+if redis.call('EXISTS', BARRIER) == 1 then return {'held'} end
+local last, news = position, after_position(position)
+if news then return news end
 
 local at = 5
 local function argument()
@@ -105,6 +101,7 @@ for _, image in ipairs(images) do
   redis.call('HSET', key, 'width', image.width, 'height', image.height, 'model', image.model,
              'faces', #image.records, 'done_at', now, 'position', last)
   redis.call('HDEL', key, 'claim', 'claim_until', 'code', 'reason', 'failed_ticket')
+  owe_aside(image.p, image.hash)
   set_state(image.owner, image.p, image.hash, 'done')
 end
 return {'written', last}

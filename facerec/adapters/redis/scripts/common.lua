@@ -3,6 +3,10 @@
 -- foreign hand has put a key of another type in the way, the image stays unfinished and the job fails with that reason.
 
 local OWN, NAME_TO_HASH, HASH_TO_NAMES, FACES, LINKS = 0, 1, 2, 3, 4
+local ASIDE_FACES, ASIDE_LINKS = 5, 6
+-- A regeneration: its hash, the images to be done, what is to be said of some, and whether databases 3 and 4 hold the new set.
+local RUN, PENDING, NOTES, SWITCHED = 'regenerate', 'regenerate:pending', 'regenerate:notes', 'regenerate:switched'
+local BARRIER = 'regenerate:barrier'
 local CHUNK = 1000 -- Lua's stack takes about 8000 arguments at once
 
 local KNOWN_STATES = {queued = true, processing = true, done = true, failed = true}
@@ -126,7 +130,97 @@ local function withdraw_name(p, hash, name)
   end
 end
 
--- Take an image out of databases 1 to 4 and out of every index; returns how many faces and links it had.
+-- What follows a journal position: nil when it is the end, {'gap'}, or {'moved', entries}.
+local function after_position(position)
+  local last = redis.call('GET', 'journal:position') or '0'
+  if last == position then return nil end
+  local first = string.format('%.0f-0', tonumber(position) + 1)
+  local entries = redis.call('XRANGE', 'journal', first, '+', 'COUNT', 1000)
+  if tonumber(last) < tonumber(position) or not entries[1] or entries[1][1] ~= first then return {'gap'} end
+  return {'moved', entries}
+end
+
+-- Whether a second set of faces and links is kept beside the current one.
+local function aside_is_open() return redis.call('HGET', RUN, 'open') == '1' end
+
+-- What a document says of an image in one set has the fields model, faces, position; when the image is in both sets, the fields
+-- other_model, ... speak of the set that is not the one the regeneration began with.
+local FACTS = {'model', 'faces', 'position'}
+local function in_other_fields(key) return redis.call('EXISTS', SWITCHED) == 1 and redis.call('HEXISTS', key, 'other_model') == 1 end
+
+-- How many faces an image has in the current set, and the position of the entry that says so.
+local function current_facts(p, hash)
+  local before = in_other_fields(document(p, hash)) and 'other_' or ''
+  return unpack(redis.call('HMGET', document(p, hash), before .. 'model', before .. 'faces', before .. 'position'))
+end
+
+local function set_current(p, hash, field, value)
+  local key = document(p, hash)
+  redis.call('HSET', key, (in_other_fields(key) and 'other_' or '') .. field, value)
+end
+
+-- The fields of a document as people see them: those of the current set alone.
+local function current_document(p, hash)
+  local key = document(p, hash)
+  local flat, switched, shown = redis.call('HGETALL', key), in_other_fields(key), {}
+  for i = 1, #flat, 2 do
+    local other = flat[i]:match('^other_(.*)$')
+    local both = flat[i] == 'model' or flat[i] == 'faces' or flat[i] == 'position'
+    if flat[i] ~= 'regenerated' and ((switched and not both) or (not switched and not other)) then
+      shown[#shown + 1] = other or flat[i]
+      shown[#shown + 1] = flat[i + 1]
+    end
+  end
+  return shown
+end
+
+-- What a finished image added to the counters of the run.
+local COUNTED = {'moved', 'kept', 'unmoved', 'found', 'images'}
+local function uncount(p, hash)
+  local run, counts = (redis.call('HGET', document(p, hash), 'regenerated') or ''):match('^(%d+) (.*)$')
+  if not run then return end
+  redis.call('HDEL', document(p, hash), 'regenerated')
+  if run ~= redis.call('HGET', RUN, 'run') then return end
+  local n = 0
+  for count in counts:gmatch('%d+') do
+    n = n + 1
+    if count ~= '0' then redis.call('HINCRBY', RUN, COUNTED[n], '-' .. count) end
+  end
+end
+
+local function unlink_aside(p, hash)
+  redis.call('SELECT', ASIDE_LINKS)
+  for _, other in ipairs(redis.call('SMEMBERS', p .. hash)) do redis.call('SREM', p .. other, hash) end
+  redis.call('DEL', p .. hash)
+  redis.call('SELECT', OWN)
+  redis.call('ZREM', p .. 'crowd:aside', hash)
+end
+
+-- An image is no longer in the set aside; returns how many faces it had there.
+local function withdraw_aside(p, hash)
+  if redis.call('EXISTS', RUN) == 0 then return 0 end
+  local key = document(p, hash)
+  if redis.call('HEXISTS', key, 'other_model') == 1 then
+    if redis.call('EXISTS', SWITCHED) == 1 then
+      for _, field in ipairs(FACTS) do redis.call('HSET', key, field, redis.call('HGET', key, 'other_' .. field)) end
+    end
+    redis.call('HDEL', key, 'other_model', 'other_faces', 'other_position')
+  end
+  uncount(p, hash)
+  unlink_aside(p, hash)
+  local faces = in_database(ASIDE_FACES, 'LLEN', p .. hash)
+  in_database(ASIDE_FACES, 'DEL', p .. hash)
+  redis.call('ZREM', PENDING, p .. hash)
+  redis.call('HDEL', NOTES, p .. hash)
+  return faces
+end
+
+-- An image came, or its faces changed: the set aside lacks it, as it is now. To be called when its journal entry is written.
+local function owe_aside(p, hash)
+  if aside_is_open() then redis.call('ZADD', PENDING, 0, p .. hash) end
+end
+
+-- Take an image out of databases 1 to 4, and out of every index; returns how many faces and links it had.
 local function withdraw(owner, p, hash, ticket, length)
   for _, name in ipairs(redis.call('HKEYS', p .. 'names:' .. hash)) do withdraw_name(p, hash, name) end
   in_database(HASH_TO_NAMES, 'DEL', p .. hash)
@@ -139,7 +233,7 @@ local function withdraw(owner, p, hash, ticket, length)
   redis.call('DEL', p .. hash)
   redis.call('SELECT', OWN)
   redis.call('ZREM', p .. 'crowd', hash)
-  if faces > 0 then write_journal(length, 'remove', owner, hash, ticket, {}) end
+  if faces + withdraw_aside(p, hash) > 0 then write_journal(length, 'remove', owner, hash, ticket, {}) end
   return faces, #links
 end
 

@@ -1,10 +1,10 @@
 -- The face records of some images without their landmarks, as one text: a client reads that many times faster than a reply
--- for each. ARGV: bytes of text after which it ends, bytes kept of a record, keys of database 3.
+-- for each. ARGV: database, bytes of text after which it ends, bytes kept of a record, its keys.
 -- Returns {text, number of records of each key as far as it came}. What is too short to be a record becomes zeros.
-local limit, size = tonumber(ARGV[1]), tonumber(ARGV[2])
+local database, limit, size = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local heads, reply = {}, {''}
-redis.call('SELECT', FACES)
-for i = 3, #ARGV do
+redis.call('SELECT', database)
+for i = 4, #ARGV do
   local records = redis.call('LRANGE', ARGV[i], 0, -1)
   for _, record in ipairs(records) do
     heads[#heads + 1] = #record >= size and record:sub(1, size) or string.rep('\0', size)

@@ -28,6 +28,9 @@ forget_face(p, face)
 forget_contact_faces(p, face)
 local position = write_journal(length, 'remove', owner, hash, ticket, {})
 if #left > 0 then position = write_journal(length, 'add', owner, hash, ticket, left) end
-redis.call('HSET', document(p, hash), 'faces', #left, 'position', position)
+withdraw_aside(p, hash)
+set_current(p, hash, 'faces', #left)
+set_current(p, hash, 'position', position)
+owe_aside(p, hash)
 if #left == 0 and redis.call('HEXISTS', document(p, hash), 'posted') == 1 then return 'empty' end
 return 'ok'

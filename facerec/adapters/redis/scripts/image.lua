@@ -1,7 +1,7 @@
 -- All that is stored of one image. ARGV: owner, p, hash. Returns {document, names, records, links, 1 when in the crowd, person
 -- of each face}, or {} when unknown.
 local _, p, hash = unpack(ARGV)
-local doc = redis.call('HGETALL', document(p, hash))
+local doc = current_document(p, hash)
 if #doc == 0 then return {} end
 local names = redis.call('HKEYS', p .. 'names:' .. hash)
 redis.call('SELECT', FACES)

@@ -5,7 +5,7 @@ for _, owner in ipairs(redis.call('SMEMBERS', 'owners')) do
   local p = owner == 'default' and '' or owner .. '\31'
   if redis.call('EXISTS', p .. 'images') == 1 then return 'not empty' end
 end
-for database = NAME_TO_HASH, LINKS do
+for database = NAME_TO_HASH, ASIDE_LINKS do
   if in_database(database, 'DBSIZE') > 0 then return 'not empty' end
 end
 advance_counter(ARGV[1])

@@ -115,7 +115,8 @@ if state ~= 'done' then
 end
 check_names()
 local records = in_database(FACES, 'LRANGE', p .. hash, 0, -1)
-if tonumber(doc.faces or -1) ~= #records then
-  fault('faces', hash, 'the document says ' .. (doc.faces or 'nothing') .. ' faces, database 3 has ' .. #records)
+local _, said = current_facts(p, hash)
+if tonumber(said or -1) ~= #records then
+  fault('faces', hash, 'the document says ' .. (said or 'nothing') .. ' faces, database 3 has ' .. #records)
 end
 return {position, state, ticket, crowded and 1 or 0, faults, records, check_links()}

@@ -1,8 +1,9 @@
--- Which of these images are not in the crowd. ARGV: p, tickets. Returns {hash, ...}, '' for those that are in it or unknown.
-local p = ARGV[1]
+-- Which of these images are not in the crowd. ARGV: p, 'crowd' or 'crowd:aside', tickets.
+-- Returns {hash, ...}, '' for those that are in it or unknown.
+local p, crowd = ARGV[1], ARGV[1] .. ARGV[2]
 local hashes = {}
-for i = 2, #ARGV do
+for i = 3, #ARGV do
   local hash = redis.call('ZRANGEBYSCORE', p .. 'images', ARGV[i], ARGV[i])[1]
-  hashes[i - 1] = hash and not redis.call('ZSCORE', p .. 'crowd', hash) and hash or ''
+  hashes[i - 2] = hash and not redis.call('ZSCORE', crowd, hash) and hash or ''
 end
 return hashes

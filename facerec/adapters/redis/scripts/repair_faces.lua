@@ -18,6 +18,6 @@ in_database(FACES, 'DEL', p .. hash)
 redis.call('SELECT', FACES)
 add_all('RPUSH', p .. hash, records)
 redis.call('SELECT', OWN)
-redis.call('HSET', document(p, hash), 'faces', #records)
+set_current(p, hash, 'faces', #records)
 have_all_loaded_anew(length, owner, hash)
 return 'restored'

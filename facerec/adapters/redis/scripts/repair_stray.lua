@@ -14,5 +14,6 @@ if database == FACES then
   take_out(owner, p, hash, '0', length)
   have_all_loaded_anew(length, owner, hash)
 end
+if database == ASIDE_LINKS then unlink_aside(p, hash) end
 in_database(database, 'DEL', key)
 return 'ok'

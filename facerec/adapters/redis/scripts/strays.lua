@@ -5,7 +5,8 @@ local database = tonumber(ARGV[1])
 local faults = {}
 local function fault(key, kind, subject, detail) faults[#faults + 1] = {kind, key, subject, detail} end
 
-local TYPES = {[NAME_TO_HASH] = 'string', [HASH_TO_NAMES] = 'set', [FACES] = 'list', [LINKS] = 'set'}
+local TYPES = {[NAME_TO_HASH] = 'string', [HASH_TO_NAMES] = 'set', [FACES] = 'list', [LINKS] = 'set',
+               [ASIDE_FACES] = 'list', [ASIDE_LINKS] = 'set'}
 local OWN_TYPES = {
   image = 'hash', names = 'hash', holders = 'zset', state = 'zset', erased = 'string',
 }

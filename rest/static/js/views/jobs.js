@@ -4,11 +4,23 @@ import { get, post } from "../api.js";
 import { fill, h, icon, stamp } from "../dom.js";
 import { ask, attempt, toast } from "../notices.js";
 import { freshStatus, keptWords } from "../status.js";
-import { bytes, count, number, reason, time } from "../words.js";
+import { bytes, count, duration, number, reason, time } from "../words.js";
 
 const EVERY_MS = 2000;
 const WINDOW = 6;
 const PARTS = { broker: "Queue (RabbitMQ)", redis: "Database (Redis)", workers: "Workers", image_store: "Picture store" };
+
+const CANCEL = ["cancel", "Cancel", "What was made anew is thrown away; the old encodings stay in use."];
+/** What may be done in each phase of a regeneration: the action, its button, and what is asked first. */
+const STEERING = {
+  running: [["pause", "Pause"], CANCEL],
+  paused: [["resume", "Go on"], CANCEL],
+  ready: [["cut-over", "Switch to the new encodings", "From this moment everybody is answered from the new encodings. The old ones are kept for a while."], CANCEL],
+  "cut over": [
+    ["roll-back", "Switch back", "From this moment everybody is answered from the old encodings again."],
+    ["finish", "Drop the old encodings", "There is no way back after that."],
+  ],
+};
 
 export function jobsView(main) {
   const { content, parts } = stamp("view-jobs");
@@ -52,6 +64,31 @@ class Jobs {
     fill(this.parts.parts, ...Object.entries(status.parts).map(([name, part]) => partRow(name, part)));
     fill(this.parts.workers, workersTable(status.workers));
     this.parts.kept.textContent = keptWords(status);
+    this.#drawRegeneration(status.regeneration);
+  }
+
+  #drawRegeneration(run) {
+    this.parts.regenerateCard.hidden = !run;
+    if (!run) return;
+    const left = run.seconds_left ? `, ${duration(run.seconds_left)} left` : "";
+    const pace = run.rate && run.phase === "running" ? `, ${run.rate.toFixed(1)} a second${left}` : "";
+    const lists = [["not found again", run.not_found_again], ["newly found", run.newly_found], ["not encoded", run.not_encoded]];
+    fill(
+      this.parts.regenerate,
+      h("p", {}, `From ${run.from} to ${run.model}: ${run.phase}. ${count(run.done, "picture")} of ${number(run.images)}${pace}.`),
+      h("progress", { max: Math.max(run.images, 1), value: run.done, "aria-label": "Pictures done" }),
+      h("p", { class: "muted" }, [`${count(run.moved, "face")} moved`, ...lists.map(([words, size]) => `${number(size)} ${words}`)].join(", "), "."),
+      run.trouble && h("p", { class: "state bad" }, run.trouble),
+      h("div", { class: "row" }, ...(STEERING[run.phase] ?? []).map(([action, words, text]) => h("button", { type: "button", class: "secondary small", onclick: () => this.#steer(action, words, text) }, words))),
+    );
+  }
+
+  async #steer(action, words, text) {
+    if (text && !(await ask(`${words}?`, h("p", {}, text), words))) return;
+    await attempt(async () => {
+      await post(`/regenerate/${action}`);
+      await this.refresh();
+    });
   }
 
   /** Pictures done a second, over the last few looks. */

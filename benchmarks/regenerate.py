@@ -1,0 +1,222 @@
+"""Moving a collection to another model and back while it serves, and what it costs.
+
+    python -m benchmarks.regenerate [--faces N] [--only cost|move]
+
+``cost``: N stored faces get new encodings, made of their normalized faces; the time on the clock with one engine process is
+compared with what the engine itself needs for the same chips, one by one.
+
+``move``: the pictures of ``lfw100`` and ``portraits`` (or of the archive of face_recognition, where there are none) move from
+HOG to CNN and back to HOG under uploads and queries; every answer is checked, and the state after each cut-over is compared
+with that of a fresh scan with that model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import post_all, print_json, print_table, private_servers, timed
+from facerec.adapters.redis import RedisAudit, RedisDatabases, RedisJournal, RedisRepairs
+from facerec.adapters.redis.layout import FACES
+from facerec.config import RedisSettings
+from facerec.engine import EngineOptions, open_engine
+from facerec.faces import Face, Model
+from facerec.identity import image_hash
+from facerec.records import unpack_face
+from facerec.services.fsck import Fsck
+from facerec.services.links import LinkCheck
+from tests import pictures
+from tests.conftest import rabbit_settings_of, redis_settings_of
+from tests.stack import ROOT, Stack, wait_until
+
+LONG = 3600.0
+SAME = 1e-4
+"""Two computations of one encoding differ by less."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--faces", type=int, default=1000)
+    parser.add_argument("--only", choices=("cost", "move"))
+    options = parser.parse_args()
+    result: dict[str, Any] = {}
+    if options.only != "move":
+        result |= cost(options.faces)
+    if options.only != "cost":
+        result |= move()
+    print_table([(name, value) for name, value in result.items()], ("what", ""))
+    print_json(result)
+
+
+def cost(faces: int) -> dict[str, Any]:
+    photo = pictures.archive_pictures()["obama.jpg"].read_bytes()
+    todo = [(f"{n}.jpg", photo + b"\n%d" % n) for n in range(faces)]
+    with private_servers() as (redis, rabbit, folder):
+        store = folder / "pictures"
+        more = {"WORKERS": "1", "INTERACTIVE_PROCESSES": "0", "LOG_LEVEL": "WARNING", "IMAGE_STORE": store.as_uri()}
+        with Stack(redis_settings_of(redis), rabbit_settings_of(rabbit), folder, **more) as stack:
+            assert set(post_all(stack.port, todo, 8)) == {202}
+            wait_until(lambda: done_images(stack) == faces, "all are scanned", stack.log_tails, LONG)
+            seconds = timed(lambda: regenerated(stack, {}))
+        chips = [path.read_bytes() for path in store.rglob("chip-*.png")]
+    assert len(chips) == faces
+    engine = open_engine(Model.HOG, EngineOptions(), ROOT / ".cache" / "models", "cpu")
+    engine.encode_chips(chips[:1])
+    alone = timed(lambda: [engine.encode_chips([chip]) for chip in chips])
+    return {
+        "faces": faces,
+        "regenerate_seconds": round(seconds, 2),
+        "engine_seconds": round(alone, 2),
+        "regenerate_over_engine": round(seconds / alone, 3),
+    }
+
+
+def move() -> dict[str, Any]:
+    groups = [*pictures.lfw100().values(), list(pictures.portraits().values())]
+    paths = [path for group in groups for path in group] or list(pictures.archive_pictures().values())
+    todo = {image_hash(path.read_bytes()): path for path in paths}
+    fresh = {model: scanned(todo, model) for model in ("hog", "cnn")}
+    result: dict[str, Any] = {"pictures": len(todo)}
+    with private_servers() as (redis, rabbit, folder):
+        settings = redis_settings_of(redis)
+        more = {"LOG_LEVEL": "WARNING", "IMAGE_STORE": (folder / "pictures").as_uri(), "MODEL": "hog"}
+        with Stack(settings, rabbit_settings_of(rabbit), folder, workers=2, **more) as stack:
+            stack.wait_ended([stack.scan(path.read_bytes(), path.name) for path in todo.values()], LONG)
+            clients = Clients(stack, todo)
+            clients.start()
+            for model in ("cnn", "hog"):
+                started = time.monotonic()
+                regenerated(stack, {"model": model})
+                post(stack, "/cut-over")
+                wait_phase(stack, "cut over")
+                result |= {f"to_{model}_{name}": value for name, value in told(stack).items()}
+                result[f"to_{model}_seconds"] = round(time.monotonic() - started, 1)
+                result |= {
+                    f"to_{model}_{name}": value for name, value in compared(fresh[model], known(settings, todo)).items()
+                }
+                post(stack, "/finish")
+                wait_phase(stack, "none")
+            result |= clients.stop()
+            result["fsck"] = checked(settings)
+    return result
+
+
+class Clients:
+    """Upload, ask for matches and identify, without pause; whatever fails is counted."""
+
+    def __init__(self, stack: Stack, todo: dict[str, Path]) -> None:
+        self._stack = stack
+        self._todo = list(todo.items())
+        self._end = threading.Event()
+        self._counts = {"uploads": 0, "queries": 0, "failed": 0}
+        self._threads = [threading.Thread(target=work) for work in (self._uploads, self._queries, self._identifies)]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> dict[str, Any]:
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+        return self._counts
+
+    def _call(self, kind: str, method: str, path: str, **more: Any) -> None:
+        answer = self._stack.session.request(method, f"{self._stack.url}{path}", timeout=60, **more)
+        self._counts[kind] += 1
+        self._counts["failed"] += not answer.ok
+
+    def _uploads(self) -> None:
+        photo = self._todo[0][1].read_bytes()
+        while not self._end.wait(0.5):
+            body = photo + b"\n%d" % self._counts["uploads"]
+            self._call("uploads", "POST", f"/scan/image/late{self._counts['uploads']}.jpg", data=body)
+
+    def _queries(self) -> None:
+        while not self._end.wait(0.05):
+            image, _ = self._todo[self._counts["queries"] % len(self._todo)]
+            self._call("queries", "GET", f"/match/{image}")
+
+    def _identifies(self) -> None:
+        photo = self._todo[0][1].read_bytes()
+        while not self._end.wait(0.2):
+            self._call("queries", "POST", "/identify", files={"file": ("probe.jpg", photo)})
+
+
+def scanned(todo: dict[str, Path], model: str) -> dict[str, list[Face]]:
+    """What a fresh scan with a model finds."""
+    with private_servers() as (redis, rabbit, folder):
+        settings = redis_settings_of(redis)
+        with Stack(settings, rabbit_settings_of(rabbit), folder, MODEL=model, LOG_LEVEL="WARNING") as stack:
+            stack.wait_ended([stack.scan(path.read_bytes(), path.name) for path in todo.values()], LONG)
+            return known(settings, todo)
+
+
+def known(settings: RedisSettings, todo: dict[str, Path]) -> dict[str, list[Face]]:
+    databases = RedisDatabases(settings)
+    client = databases.client(FACES)
+    found = {image: [unpack_face(record)[1] for record in client.lrange(image, 0, -1)] for image in todo}
+    databases.close()
+    return found
+
+
+def compared(fresh: dict[str, list[Face]], moved: dict[str, list[Face]]) -> dict[str, Any]:
+    """How many faces of the fresh scan are there with the same box and encoding, how many lack, how many are more."""
+    same = sum(
+        any(face.box == other.box and np.abs(face.encoding - other.encoding).max() < SAME for other in moved[image])
+        for image, faces in fresh.items()
+        for face in faces
+    )
+    total = sum(map(len, fresh.values()))
+    return {"as_fresh": same, "not_as_fresh": total - same, "more_than_fresh": sum(map(len, moved.values())) - total}
+
+
+def checked(settings: RedisSettings) -> str:
+    databases = RedisDatabases(settings)
+    audit = RedisAudit(databases)
+    report = Fsck(audit, RedisRepairs(databases), LinkCheck(audit, RedisJournal(databases), 0.6)).run()
+    databases.close()
+    return "clean" if report.clean else f"{len(report.left)} faults"
+
+
+def done_images(stack: Stack) -> int:
+    return int(stack.session.get(f"{stack.url}/status", timeout=60).json()["images"]["done"])
+
+
+def post(stack: Stack, path: str, wishes: dict[str, Any] | None = None) -> None:
+    answer = stack.session.post(f"{stack.url}/regenerate{path}", json=wishes, timeout=60)
+    assert answer.ok, answer.text
+
+
+def phase(stack: Stack) -> dict[str, Any]:
+    document: dict[str, Any] = stack.session.get(f"{stack.url}/regenerate", timeout=60).json()
+    return document
+
+
+def wait_phase(stack: Stack, wished: str) -> None:
+    wait_until(lambda: phase(stack)["phase"] == wished, f"the phase is {wished}", stack.log_tails, LONG)
+
+
+def regenerated(stack: Stack, wishes: dict[str, Any]) -> None:
+    """Start, and wait until nothing waits but perhaps what was uploaded in this moment."""
+    post(stack, "", wishes)
+
+    def nearly_done() -> bool:
+        found = phase(stack)
+        return bool(found["looked_at"] and found["waiting"] <= 2 and found["done"])
+
+    wait_until(nearly_done, "it is done", stack.log_tails, LONG)
+
+
+def told(stack: Stack) -> dict[str, Any]:
+    found = phase(stack)
+    return {name: found[name] for name in ("moved", "not_found_again", "newly_found", "not_encoded")}
+
+
+if __name__ == "__main__":
+    main()

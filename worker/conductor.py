@@ -1,0 +1,121 @@
+"""Keeps a regeneration going: one worker at a time hands out its jobs, a few at once, and makes its steps.
+
+Every step is atomic and stands by itself, so the conductor may die at any moment, and another goes on where the store says.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from facerec.errors import Conflict, FacerecError, ServiceUnavailable
+from facerec.jobs import RegenerateJob
+from facerec.ports import JobPublisher, Workers
+from facerec.regenerate import Run, Steps
+from facerec.services.regeneration import report_document
+from worker.committer import Committer
+from worker.guard import guarded_thread
+
+log = logging.getLogger(__name__)
+TURN_SECONDS = 4.0
+IDLE, BUSY = 1.0, 0.05
+LEASE = 120.0
+"""Seconds after which a job of which nothing was heard is sent again."""
+IMAGES_AT_ONCE = 200
+JOBS_PER_PROCESS = 8
+FEWEST_JOBS = 16
+
+
+class Conductor:
+    """One thread. ``clock`` gives seconds since the epoch."""
+
+    def __init__(
+        self,
+        worker: str,
+        *,
+        steps: Steps,
+        publisher: JobPublisher,
+        workers: Workers,
+        committer: Committer,
+        crashed: Callable[[], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._worker = worker
+        self._steps = steps
+        self._publisher = publisher
+        self._workers = workers
+        self._committer = committer
+        self._clock = clock
+        self._stop = threading.Event()
+        self._thread = guarded_thread(self._run, "conductor", crashed)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        pause, nudged = 0.0, 0.0
+        while not self._stop.wait(pause):
+            if time.monotonic() - nudged >= IDLE:
+                # An index that nobody asks follows the journal, too, so that a switch finds it current.
+                self._committer.ask(lambda _index: None)
+                nudged = time.monotonic()
+            try:
+                pause = self.step()
+            except ServiceUnavailable as error:
+                log.debug("conducting later: %s", error.reason, extra={"action": "conductor"})
+                pause = IDLE
+            except FacerecError as error:
+                log.error("conducting failed: %s", error.reason, extra={"action": "conductor", "code": error.code})
+                pause = TURN_SECONDS
+
+    def step(self) -> float:
+        """Do what is due; seconds until the next step. Raises StoreUnavailable, BrokerUnavailable, InternalError."""
+        run = self._steps.current() if self._steps.turn(self._worker, TURN_SECONDS) else None
+        if run is None or run.state == "paused":
+            return IDLE
+        if run.state == "dropping":
+            return self._drop(run)
+        if run.settling:
+            self._steps.settle(run.run, IMAGES_AT_ONCE)
+            return BUSY
+        if run.switched and run.until is not None and self._clock() >= run.until and run.state == "running":
+            return self._finish()
+        if run.state == "switching":
+            log.info("switching: %s", self._steps.switch(run.run), extra={"action": "regenerate_switch"})
+        return self._go_on(run)
+
+    def _go_on(self, run: Run) -> float:
+        if not run.walked:
+            self._steps.walk(run.run, "owe", IMAGES_AT_ONCE)
+        elif run.complete and not run.counted and run.state == "running":
+            self._steps.walk(run.run, "count", IMAGES_AT_ONCE)
+            return BUSY
+        for owner, image_hash in self._steps.take(run.run, run.workers or self._room(), LEASE):
+            self._publisher.publish(RegenerateJob(owner, image_hash, run.run))
+        return IDLE / 4 if run.complete else BUSY
+
+    def _room(self) -> int:
+        """What the workers can have in hand, and a little more so that none of them waits."""
+        processes = sum(int(worker.get("processes", 1)) for worker in self._workers.workers().values())
+        return max(FEWEST_JOBS, JOBS_PER_PROCESS * processes)
+
+    def _finish(self) -> float:
+        try:
+            self._steps.act("finish")
+        except Conflict as error:
+            log.debug("not finished: %s", error.reason, extra={"action": "conductor"})
+        return BUSY
+
+    def _drop(self, run: Run) -> float:
+        if self._steps.walk(run.run, "drop", IMAGES_AT_ONCE):
+            return BUSY
+        self._steps.end(run.run, report_document(run, self._steps.notes()))
+        log.info("regeneration %d is over", run.run, extra={"action": "regenerate_end"})
+        return BUSY
