@@ -96,7 +96,8 @@ class RabbitSettings:
 class RestSettings:
     """The front door. Sizes in bytes and pixels, times in seconds.
 
-    ``event_streams`` clients of a process may listen to events, on threads beyond ``threads``.
+    ``event_streams`` clients of a process may listen to events, on threads beyond ``threads``. ``rate_limit`` requests a second,
+    and ``rate_burst`` at once, a token may make of each process; 0 means as many as it likes.
     """
 
     host: str = "127.0.0.1"
@@ -106,6 +107,8 @@ class RestSettings:
     event_streams: int = 32
     max_upload_bytes: int = 15 * MIB
     queue_limit: int = 100_000
+    rate_limit: float = 0.0
+    rate_burst: int = 100
     tokens_file: Path | None = None
     api_key: Secret = field(default_factory=lambda: Secret(""))
     interactive_timeout: float = 30.0
@@ -290,6 +293,8 @@ def _rest(env: _Environment) -> RestSettings:
         event_streams=env.get("EVENT_STREAMS", _at_least(0), default.event_streams),
         max_upload_bytes=env.get("MAX_UPLOAD_BYTES", _at_least(1), default.max_upload_bytes),
         queue_limit=env.get("QUEUE_LIMIT", _at_least(1), default.queue_limit),
+        rate_limit=env.get("RATE_LIMIT", _between(0, 1e6), default.rate_limit),
+        rate_burst=env.get("RATE_BURST", _at_least(1), default.rate_burst),
         tokens_file=env.get("TOKENS_FILE", Path, default.tokens_file),
         api_key=env.secret("FACE_MODEL_API_KEY"),
         interactive_timeout=env.get("INTERACTIVE_TIMEOUT", _between(0.1, 600), default.interactive_timeout),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import urlsplit
 
 from flask import Request, g, request
@@ -19,12 +20,22 @@ _PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded
 
 
 def authenticate() -> None:
-    """Before a request: find its owner. Raises AuthFailed, Forbidden, StoreUnavailable."""
-    session = session_of(request, services().sessions) if token_in(request.headers) is None else None
+    """Before a request: find its owner. Raises AuthFailed, Forbidden, Backpressure, StoreUnavailable."""
+    token = token_in(request.headers)
+    session = session_of(request, services().sessions) if token is None else None
     if session is None:
         g.owner = owner_of(request, services().tokens)
     else:
         g.owner, g.session = session
+    g.token = None if token is None else fingerprint(token)
+    limits = services().settings.rest
+    if limits.rate_limit:
+        services().rates.take(g.token or f"session of {g.owner}", limits.rate_limit, limits.rate_burst)
+
+
+def fingerprint(token: str) -> str:
+    """What names a token in the log: how its hash begins, as `facerec token list` shows it."""
+    return hashlib.sha256(token.encode()).hexdigest()[:12]
 
 
 def owner_of(call: Request, tokens: Tokens) -> str:

@@ -56,6 +56,8 @@ def _log_call(status: int, seconds: float) -> None:
         "status": status,
         "outcome": outcome,
         "owner": g.get("owner"),
+        "token": g.get("token"),
+        "client": request.remote_addr,
         "image_hash": g.get("image_hash"),
         "seconds": round(seconds, 6),
     }

@@ -34,6 +34,7 @@ from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
 from facerec.services.webhooks import Poster
 from rest.hub import EventHub
+from rest.rates import Rates
 
 
 class PictureHeader(Protocol):
@@ -91,6 +92,7 @@ class Services:
     contacts: ContactBooks
     regeneration: Regeneration
     hooks: Hooks = field(default_factory=Hooks)
+    rates: Rates = field(default_factory=Rates)
     clock: Callable[[], float] = time.time
 
     def close(self) -> None:

@@ -92,7 +92,7 @@ class Pods:
                 (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not installed")
         port, sentinel, password = free_port(), free_port(), secrets.token_hex(8)
         self._port = port
-        _certificate(folder / "tls")
+        make_certificate(folder / "tls")
 
         def rewrite(text: str) -> str:
             for old, new in {
@@ -177,7 +177,7 @@ class Pods:
         return "\n".join(pod.tails() for pod in self.pods)
 
 
-def _certificate(folder: Path) -> None:
+def make_certificate(folder: Path) -> None:
     """An authority and a certificate of the three addresses, made as k8s/make-secrets.sh makes them."""
     folder.mkdir(parents=True)
     names = ",".join(f"IP:{address(number)}" for number in NODES)
