@@ -38,6 +38,7 @@ STATUS = {
     "ENGINE_FAILURE": 500,
     "CHILD_DIED": 500,
     "MALFORMED_JOB": 500,
+    "NEWER_MESSAGE": 500,
     "FETCH_FAILED": 502,
     "SERVICE_UNAVAILABLE": 503,
     "MODEL_MISSING": 503,
@@ -46,7 +47,7 @@ STATUS = {
 }
 """Status of every code. A malformed *job* is our own fault: what users send is checked before it becomes one."""
 
-_SILENT = {"INTERNAL", "CONFIG", "MALFORMED_JOB"}
+_SILENT = {"INTERNAL", "CONFIG", "MALFORMED_JOB", "NEWER_MESSAGE"}
 """Codes whose reason may tell of our insides; it goes to the log, and the caller gets a request id to ask for it by."""
 
 _HTTP_CODES = {400: "BAD_PARAM", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
