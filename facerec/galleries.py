@@ -80,10 +80,15 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Ids strictly below ``below`` or strictly above ``above``; at most one is given."""
+    """Ids strictly below ``below`` and strictly above ``above``."""
 
     below: int | None = None
     above: int | None = None
+
+    @property
+    def is_rising(self) -> bool:
+        """Whether those next to ``above`` are wanted, and not the newest."""
+        return self.above is not None and self.below is None
 
 
 class GallerySets(Protocol):

@@ -28,6 +28,7 @@ class Operation:
     """What a view does, for people. ``answer`` is a model or type (JSON), or None for ``media`` of another kind
     ('' for no content).
 
+    ``path`` describes arguments of the path that are more than any text. ``body_optional`` is for a body that may be missing.
     ``form`` describes a multipart body, ``upload`` says that the body is an image or a form with it.
     """
 
@@ -41,6 +42,8 @@ class Operation:
     upload: bool = False
     media: str = "application/json"
     public: bool = False
+    path: type[BaseModel] | None = None
+    body_optional: bool = False
 
 
 def describes(operation: Operation) -> Callable[[View], View]:
@@ -96,7 +99,7 @@ _SECURITY = {
 def _describe(operation: Operation, arguments: list[str]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": operation.summary,
-        "parameters": [_parameter("path", name, {"type": "string"}, True) for name in arguments],
+        "parameters": [_parameter("path", name, _of_path(operation, name), True) for name in arguments],
         "responses": {str(operation.status): _answer(operation)}
         | {str(status): _error() for status in operation.errors},
     }
@@ -104,11 +107,12 @@ def _describe(operation: Operation, arguments: list[str]) -> dict[str, Any]:
         schema = operation.query.model_json_schema()
         required = schema.get("required", [])
         described["parameters"] += [
-            _parameter("query", name, value, name in required) for name, value in schema.get("properties", {}).items()
+            _parameter("query", name, _without_null(value), name in required)
+            for name, value in schema.get("properties", {}).items()
         ]
     content = _content(operation)
     if content:
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": not operation.body_optional, "content": content}
     if operation.public:
         described["security"] = []
     return described
@@ -123,6 +127,20 @@ def _content(operation: Operation) -> dict[str, Any]:
         form = {"type": "object", "properties": {"file": _BYTES}, "required": ["file"]}
         return {"application/octet-stream": {"schema": _BYTES}, "multipart/form-data": {"schema": form}}
     return {}
+
+
+def _of_path(operation: Operation, name: str) -> dict[str, Any]:
+    schemas: dict[str, dict[str, Any]] = operation.path.model_json_schema()["properties"] if operation.path else {}
+    return schemas.get(name, {"type": "string", "minLength": 1})
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A query cannot say null: a parameter is there or not."""
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    if not kinds or len(kinds) == len(schema["anyOf"]):
+        return schema
+    rest = {name: value for name, value in schema.items() if name not in {"anyOf", "default"}}
+    return rest | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
 
 
 def _parameter(place: str, name: str, schema: dict[str, Any], required: bool) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _ROUTES: tuple[tuple[str, str, View], ...] = (
     ("GET", "/meta", metas.get_metas),
     ("GET", "/meta/gallery/<gallery>", metas.get_metas),
     ("GET", "/galleries", galleries.get_galleries),
-    ("POST", "/galleries", galleries.post_gallery),
+    ("POST", "/galleries", galleries.post_named_gallery),
     ("POST", "/galleries/<gallery>", galleries.post_gallery),
     ("DELETE", "/galleries/<gallery>", galleries.delete_gallery),
     ("GET", "/persons", history.get_persons),

@@ -114,17 +114,16 @@ def page_of(params: Params, gallery: str, meta: str | None = None) -> Response:
     """A page of faces, newest first, with the addresses of its neighbours."""
     limit = params.whole("limit", 1, MAX_PAGE) or PAGE
     bounds = Bounds(params.face_id("max_id"), params.face_id("min_id"))
-    if bounds.below is not None and bounds.above is not None:
-        raise params.bad("min_id", "either max_id or min_id")
     page = services().findface.page(owner(), gallery, bounds, limit, meta)
     found = [face_document(face) for face in services().findface.faces(owner(), page.ids) if face]
-    older, newer = _neighbours(page, limit)
+    older, newer = _neighbours(page, bounds, limit)
     return jsonify({"results": found, "next_page": older, "prev_page": newer})
 
 
-def _neighbours(page: Page, limit: int) -> tuple[str | None, str | None]:
+def _neighbours(page: Page, bounds: Bounds, limit: int) -> tuple[str | None, str | None]:
     size = {} if limit == PAGE else {"limit": limit}
-    older = path_with(max_id=page.ids[-1], **size) if page.older and page.ids else None
+    between = {} if bounds.above is None or bounds.is_rising else {"min_id": bounds.above}
+    older = path_with(max_id=page.ids[-1], **between, **size) if page.older and page.ids else None
     newer = path_with(min_id=page.ids[0], **size) if page.newer and page.ids else None
     return older, newer
 

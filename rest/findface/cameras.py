@@ -12,14 +12,21 @@ from rest.context import owner, services
 from rest.docs import Operation, describes
 from rest.findface import models
 from rest.findface.answers import nothing
-from rest.findface.params import Params, read_params
+from rest.findface.params import Params, read_params, whole_number
 
 _ERRORS = (400, 401, 403, 503)
 _TEXTS = ("meta", "url", "detector")
 
 
 @describes(
-    Operation("Add a camera", body=models.CameraPost, answer=models.CameraEntry, status=201, errors=(*_ERRORS, 413))
+    Operation(
+        "Add a camera",
+        body=models.CameraPost,
+        body_optional=True,
+        answer=models.CameraEntry,
+        status=201,
+        errors=(*_ERRORS, 413),
+    )
 )
 def post_camera() -> Response:
     params = read_params(request, 0, services().settings.rest.max_upload_bytes)
@@ -41,7 +48,15 @@ def get_camera(camera: str) -> Response:
     return jsonify(_camera(camera))
 
 
-@describes(Operation("Change a camera", body=models.CameraPost, answer=models.CameraEntry, errors=(*_ERRORS, 404, 413)))
+@describes(
+    Operation(
+        "Change a camera",
+        body=models.CameraPost,
+        body_optional=True,
+        answer=models.CameraEntry,
+        errors=(*_ERRORS, 404, 413),
+    )
+)
 def put_camera(camera: str) -> Response:
     params = read_params(request, 0, services().settings.rest.max_upload_bytes)
     services().findface.put_camera(owner(), camera, {"id": _camera(camera)["id"]} | _fields(params), new=False)
@@ -75,4 +90,9 @@ def _fields(params: Params) -> dict[str, Any]:
 def _area(params: Params, name: str) -> Any:
     """``[W, H, X, Y]`` in pixels, None for nothing."""
     value = None if params.values[name] == "" else params.nested(name)
+    if isinstance(value, list):
+        value = [
+            number if (number := whole_number(side)) is not None and not isinstance(side, str) else side
+            for side in value
+        ]
     return None if value == [] else value

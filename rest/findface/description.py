@@ -15,8 +15,8 @@ def register_description(app: Flask) -> None:
     docs = Blueprint("findface_docs", __name__)
     for version in ("v1", "v0"):
         docs.get(f"/{version}/openapi.json", endpoint=f"{version}_openapi", strict_slashes=False)(_described(version))
+        docs.get(f"/{version}/docs/<version>", endpoint=f"{version}_version", strict_slashes=False)(get_version)
         docs.get(f"/{version}/docs", endpoint=f"{version}_docs", strict_slashes=False)(get_versions)
-    docs.get("/v1/docs/<version>", endpoint="version", strict_slashes=False)(get_version)
     docs.get("/v1/docs/<version>/overview.html", endpoint="overview")(get_version)
     app.register_blueprint(docs)
 

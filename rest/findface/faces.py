@@ -104,7 +104,7 @@ def _galleries(params: Params) -> list[str]:
     return names
 
 
-@describes(Operation("One face", answer=models.KnownFace, errors=(400, 401, 403, 404, 503)))
+@describes(Operation("One face", path=models.FacePath, answer=models.KnownFace, errors=(400, 401, 403, 404, 503)))
 def get_face(face: str) -> Response:
     return jsonify(face_document(stored_face(face)))
 
@@ -113,6 +113,8 @@ def get_face(face: str) -> Response:
     Operation(
         "Change meta, person or galleries of a face",
         body=models.FaceChange,
+        body_optional=True,
+        path=models.FacePath,
         answer=models.KnownFace,
         errors=(400, 401, 403, 404, 413, 503),
     )
@@ -144,7 +146,11 @@ def _gallery_change(params: Params) -> tuple[str, tuple[str, ...]] | None:
     return how, tuple(check_gallery(name, "galleries") for name in names)
 
 
-@describes(Operation("Remove a face", answer=None, media="", status=204, errors=(400, 401, 403, 404, 503)))
+@describes(
+    Operation(
+        "Remove a face", path=models.FacePath, answer=None, media="", status=204, errors=(400, 401, 403, 404, 503)
+    )
+)
 def delete_face(face: str) -> Response:
     if not services().removal.remove(owner(), id_of(face)):
         raise NotFound("there is no such face")
@@ -152,7 +158,13 @@ def delete_face(face: str) -> Response:
 
 
 @describes(
-    Operation("Faces, newest first", query=models.PageQuery, answer=models.FacePage, errors=(400, 401, 403, 404, 503))
+    Operation(
+        "Faces, newest first",
+        path=models.GalleryPath,
+        query=models.PageQuery,
+        answer=models.FacePage,
+        errors=(400, 401, 403, 404, 503),
+    )
 )
 def get_faces(gallery: str | None = None) -> Response:
     params = read_params(request, 0, services().settings.rest.max_upload_bytes)

@@ -25,7 +25,7 @@ def get_persons() -> Response:
     return jsonify({"results": services().persons.all(owner())})
 
 
-@describes(Operation("One person", answer=models.PersonEntry, errors=_ERRORS))
+@describes(Operation("One person", path=models.PersonPath, answer=models.PersonEntry, errors=_ERRORS))
 def get_person(person: str) -> Response:
     return jsonify(_person(person))
 
@@ -36,7 +36,11 @@ def _person(text: str) -> dict[str, Any]:
 
 @describes(
     Operation(
-        "Where a person was seen, newest first", query=models.HistoryQuery, answer=models.PersonHistory, errors=_ERRORS
+        "Where a person was seen, newest first",
+        path=models.PersonPath,
+        query=models.HistoryQuery,
+        answer=models.PersonHistory,
+        errors=_ERRORS,
     )
 )
 def get_person_history(person: str) -> Response:
@@ -62,6 +66,7 @@ def _sighting(face: StoredFace) -> dict[str, Any]:
     Operation(
         "Faces of persons, by who, where and when",
         body=models.HistorySearch,
+        body_optional=True,
         answer=models.HistoryFaces,
         errors=(*_ERRORS, 413),
     )

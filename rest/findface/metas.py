@@ -14,7 +14,15 @@ from rest.findface.params import clean, read_params
 _ERRORS = (400, 401, 403, 404, 503)
 
 
-@describes(Operation("Faces with exactly this meta", query=models.PageQuery, answer=models.FacePage, errors=_ERRORS))
+@describes(
+    Operation(
+        "Faces with exactly this meta",
+        path=models.GalleryPath,
+        query=models.PageQuery,
+        answer=models.FacePage,
+        errors=_ERRORS,
+    )
+)
 def get_meta_faces(meta: str, gallery: str | None = None) -> Response:
     params = read_params(request, 0, services().settings.rest.max_upload_bytes)
     return page_of(params, known_gallery(gallery), _named(meta))
@@ -33,7 +41,11 @@ def _named(meta: str) -> str:
     return clean("meta", meta.removesuffix("/"))
 
 
-@describes(Operation("Metas with their faces", query=models.MetaQuery, answer=models.Metas, errors=_ERRORS))
+@describes(
+    Operation(
+        "Metas with their faces", path=models.GalleryPath, query=models.MetaQuery, answer=models.Metas, errors=_ERRORS
+    )
+)
 def get_metas(gallery: str | None = None) -> Response:
     params = read_params(request, 0, services().settings.rest.max_upload_bytes)
     limit = params.whole("limit", 1, MAX_PAGE) or PAGE

@@ -29,21 +29,20 @@ class Params:
         self.files = files
 
     def text(self, name: str) -> str | None:
-        """A text; a number is taken for its text."""
+        """A text."""
         value = self.values.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if not isinstance(value, str):
             raise self.bad(name, "must be a text")
-        return clean(name, str(value))
+        return clean(name, value)
 
     def flag(self, name: str) -> bool | None:
         value = self.values.get(name)
         if value is None or isinstance(value, bool):
             return value
-        word = str(value).lower()
-        if isinstance(value, str | int) and word in _TRUE | _FALSE:
-            return word in _TRUE
+        if isinstance(value, str) and value.lower() in _TRUE | _FALSE:
+            return value.lower() in _TRUE
         raise self.bad(name, "must be true or false")
 
     def whole(self, name: str, low: int, high: int) -> int | None:
@@ -156,6 +155,8 @@ def whole_number(value: object) -> int | None:
         return None
     if isinstance(value, int):
         return value
+    if isinstance(value, float) and value.is_integer():  # 1.0 is a whole number to JSON
+        return int(value)
     if isinstance(value, str) and value.isascii() and value.removeprefix("-").isdecimal() and len(value) < 30:
         return int(value)
     return None

@@ -9,12 +9,18 @@ from facerec.identity import FACES_PER_IMAGE
 from facerec.services.pictures import ORIGINAL, chip_name, thumbnail_name
 from rest.context import owner, services
 from rest.docs import Operation, describes
+from rest.findface import models
 from rest.findface.answers import stored_face
 from rest.pictures import SANDBOX
 
 
 @describes(
-    Operation("A picture of a face: photo, thumbnail or normalized", media="image/*", errors=(400, 401, 403, 404, 503))
+    Operation(
+        "A picture of a face: photo, thumbnail or normalized",
+        path=models.PicturePath,
+        media="image/*",
+        errors=(400, 401, 403, 404, 503),
+    )
 )
 def get_picture(face: str, kind: str) -> Response:
     found = stored_face(face)

@@ -76,7 +76,15 @@ def _threshold(params: Params) -> float | None:
     return threshold_of(given(params.values.get("threshold"), DEFAULT_THRESHOLD))
 
 
-@describes(Operation("Who is this?", body=models.Identify, answer=models.IdentifyResult, errors=(*_PHOTO_ERRORS, 404)))
+@describes(
+    Operation(
+        "Who is this?",
+        path=models.GalleryPath,
+        body=models.Identify,
+        answer=models.IdentifyResult,
+        errors=(*_PHOTO_ERRORS, 404),
+    )
+)
 def post_identify(gallery: str | None = None) -> Response:
     params = read_params(request, 1, services().settings.rest.max_upload_bytes)
     threshold = given(_threshold(params), 0.0)

@@ -152,19 +152,19 @@ class RedisFaceBook:
             if len(found) > limit:
                 break
         more, found = len(found) > limit, found[:limit]
-        if bounds.above is not None:
+        if bounds.is_rising:
             return Page(tuple(reversed(found)), newer=more, older=bool(found))
         newer = bounds.below is not None and self._any_newer(key, found[0] if found else bounds.below - 1)
         return Page(tuple(found), newer=newer, older=more)
 
     def _walk(self, key: str, bounds: Bounds, within: str, chunk: int) -> Iterator[int]:
-        """Ids of a sorted set: falling below ``below``, or rising above ``above``; only those in the set ``within`` too."""
+        """Ids of a sorted set: falling from ``below``, or rising from ``above``; only those in the set ``within`` too."""
         client = self._databases.client(OWN)
         low, high = f"({bounds.above}" if bounds.above is not None else "-inf", "+inf"
         high = f"({bounds.below}" if bounds.below is not None else high
         while True:
             with mapped_errors():
-                if bounds.above is not None:
+                if bounds.is_rising:
                     found = client.zrangebyscore(key, low, high, 0, chunk)
                 else:
                     found = client.zrevrangebyscore(key, high, low, 0, chunk)
@@ -174,7 +174,7 @@ class RedisFaceBook:
                     yield int(face)
             if len(found) < chunk:
                 return
-            low, high = (f"({int(found[-1])}", high) if bounds.above is not None else (low, f"({int(found[-1])}")
+            low, high = (f"({int(found[-1])}", high) if bounds.is_rising else (low, f"({int(found[-1])}")
 
     def _without_meta(self, p: str, ids: Iterator[int]) -> Iterator[int]:
         for face in ids:

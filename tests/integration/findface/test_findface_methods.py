@@ -208,7 +208,7 @@ def test_galleries(client: Client) -> None:
     assert len(client.call("GET", "/faces/gallery/one")["results"]) == 1
     client.call("DELETE", "/galleries/one", 204)
     client.call("DELETE", "/galleries/one", 404)
-    client.call("DELETE", "/galleries/default", 400)
+    client.call("DELETE", "/galleries/default", 409)
     client.call("GET", "/faces/gallery/one", 404)
     assert client.call("GET", "/galleries")["results"] == ["default", "two"]
     assert client.call("GET", f"/face/id/{face['id']}")["galleries"] == ["default", "two"]
@@ -299,7 +299,7 @@ def test_errors_of_parameters(client: Client) -> None:
         ("POST", "/identify", {"photo": photo, "n": 0}, "n"),
         ("POST", "/identify", {"photo": photo, "n": "two"}, "n"),
         ("GET", "/faces", {"max_id": "x"}, "max_id"),
-        ("GET", "/faces", {"max_id": 5, "min_id": 4}, "min_id"),
+        ("GET", "/faces", {"meta": 5, "min_id": "y"}, "min_id"),
         ("GET", "/faces", {"limit": 100000}, "limit"),
         ("GET", "/face/id/abc", {}, "id"),
         ("POST", "/history/search", {"start": "x"}, "start"),

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases, RedisFaceBook, RedisJournal
 from facerec.confidence import confidence
+from facerec.config import load_settings
 from facerec.enrolment import Enrolment, Wish
 from facerec.faces import Analysis, Box, Face, Model
+from facerec.galleries import StoredFace
 from facerec.identity import face_id
 from facerec.index import distances
 from facerec.local.servers import RabbitServer, RedisServer
+from facerec.plugins.faces import Faces
 from facerec.rule import ScanRule, to_scanned
+from rest.wsgi import build_services
 from tests.conftest import redis_settings_of
 from tests.drawings import showing
 from tests.faces import scan_job
@@ -81,6 +87,48 @@ def test_identify_equals_brute_force_on_10_000_faces(client: Client, databases: 
             ((_, row),) = client.call("POST", path, json=asked)["results"].items()
             got = [(each["face"]["id"], each["confidence"]) for each in row]
             assert got == brute_force(known[gallery], known["default"][probe], threshold, count), (gallery, threshold)
+
+
+def test_filters_come_before_the_limit_however_many_they_turn_away(
+    client: Client, databases: RedisDatabases, stack: Stack
+) -> None:
+    """A plugin's identify over the stored faces equals brute force: n faces are found when n exist."""
+    filler, rows = Filler(databases), random_rows(3000, 5).reshape(15, 200, 128)
+    near = rows[0, :1] + np.linspace(1e-4, 2e-3, 1200, dtype=np.float32)[:, None]
+    known: dict[str, ROWS] = {"": {}, "few": {}}
+    for some in rows:
+        known[""] |= filler.fill(client.owner, some)
+    known[""] |= filler.fill(client.owner, near)
+    few = (rows[0, :1] + 3e-3 * np.arange(1, 31)[:, None]).astype(np.float32)
+    known["few"] = filler.fill(client.owner, few, Wish(meta="few"))
+    probe = rows[0, 0]
+    with faces_of_plugins(stack, databases) as faces:
+        for threshold, count in itertools.product((0.0, 0.75), (1, 100)):
+            for filters, some in (({"meta": "few"}, known["few"]), (None, known[""] | known["few"])):
+                hits = asyncio.run(faces.identify(client.owner, "default", probe, count, threshold, filters))
+                assert (hits.live_servers, hits.total_servers) == (1, 1)
+                assert [(hit.face.id, hit.confidence) for hit in hits] == brute_force(some, probe, threshold, count)
+            odd = {face: row for face, row in known[""].items() if face % 2}
+            hits = asyncio.run(faces.identify(client.owner, "default", probe, count, threshold, is_odd_and_unnamed))
+            assert [(hit.face.id, hit.confidence) for hit in hits] == brute_force(odd, probe, threshold, count)
+
+
+def is_odd_and_unnamed(face: StoredFace) -> bool:
+    return face.id % 2 == 1 and not face.meta
+
+
+@contextmanager
+def faces_of_plugins(stack: Stack, databases: RedisDatabases) -> Iterator[Faces]:
+    """``ctx.faces`` as a plugin of the stack has it."""
+    services = build_services(load_settings(stack.environment), databases)
+    yield Faces(
+        book=services.findface,
+        enrolments=services.enrolments,
+        identification=services.identification,
+        persons=services.persons,
+        removal=services.removal,
+    )
+    services.close()
 
 
 def brute_force(known: ROWS, probe: np.ndarray, threshold: float, count: int) -> list[tuple[int, float]]:
