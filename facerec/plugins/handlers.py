@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
+from facerec.errors import BadParam
 from facerec.plugins.context import Context, ExtractionFace
 
 
@@ -41,21 +44,38 @@ class BaseVideoHandler(BaseHandler):
     """Takes the posts of a video detector: override `process_frame`."""
 
     async def post(self, *args: str) -> Any:
-        image = self.files["photo"]
+        """Raises BadParam for a frame without a picture, or with a time or parameters that cannot be read."""
+        image = self.files.get("photo")
+        if image is None:
+            raise BadParam("photo", "a frame is a file of a multipart body")
+        timestamp, detector_info = (
+            self._read("timestamp", datetime.fromisoformat),
+            self._read("detectorParams", json.loads),
+        )
         with self.timeit("extract"):
             faces = await self.ctx.extractor.extract(self.user, image)
-        given = self.parameters
         return await self.process_frame(
             *args,
             image=image,
             faces=faces,
-            timestamp=given.get("timestamp"),
-            detector_info=given.get("detectorParams"),
-            cam_id=given.get("cam_id"),
+            timestamp=timestamp,
+            detector_info=detector_info,
+            cam_id=self.parameters.get("cam_id"),
         )
+
+    def _read(self, name: str, parse: Callable[[str], Any]) -> Any:
+        text = self.parameters.get(name)
+        if not isinstance(text, str) or not text:
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise BadParam(name, f"cannot be read: {error}", text[:100]) from error
 
     async def process_frame(
         self, *args: str, image: bytes, faces: list[ExtractionFace], timestamp: Any, detector_info: Any, **kwargs: Any
     ) -> Any:
-        """Answer a frame; ``faces`` are all that the photo shows."""
+        """Answer a frame; ``faces`` are all that the photo shows, ``timestamp`` is a datetime, ``detector_info`` the parsed
+        detectorParams; both None when they were not sent.
+        """
         raise NotImplementedError

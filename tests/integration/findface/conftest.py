@@ -31,7 +31,7 @@ class Client:
 
     def call(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         """The JSON of an answer with this status."""
-        other = ("/v1", "/v0", "/images", "/match", "/scan", "/people", "/context")
+        other = ("/v1", "/v0", "/images", "/match", "/scan", "/people", "/context", "/probing")
         address = path if path.startswith(other) else f"/v1{path}"
         answer = self.session.request(method, self.url + address, timeout=TIMEOUT, **more)
         assert answer.status_code == status, f"{method} {address}: {answer.status_code} {answer.text}"

@@ -271,7 +271,14 @@ def test_persons_are_empty_unless_switched_on(client: Client) -> None:
 
 
 def test_docs_need_no_token(stack: Stack) -> None:
-    for path in ("/v1/docs", "/v0/docs/", "/v1/docs/v1", "/v1/docs/v1/overview.html", "/v1/openapi.json"):
+    for path in (
+        "/v1/docs",
+        "/v0/docs/",
+        "/v1/docs/v1",
+        "/v0/docs/v0",
+        "/v1/docs/v1/overview.html",
+        "/v1/openapi.json",
+    ):
         assert requests.get(stack.url + path, timeout=TIMEOUT).status_code == 200, path
 
 

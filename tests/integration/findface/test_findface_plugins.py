@@ -44,6 +44,8 @@ class Faces(BaseHandler):
 class Frame(BaseVideoHandler):
     async def process_frame(self, *, image, faces, timestamp, detector_info, **more):
         hits = await self.ctx.faces.identify(self.user, "default", faces[0], limit=2, filters={"meta": "wanted"})
+        if timestamp:
+            return {"year": timestamp.year, "score": detector_info["score"], "cam_id": more["cam_id"]}
         return [{"meta": hit.face.meta, "confidence": hit.confidence} for hit in hits]
 
 
@@ -182,6 +184,16 @@ def test_filters_come_before_the_limit(client: Client) -> None:
         client.post_face(showing("ann"), meta=meta)
     answer = client.session.post(f"{client.url}/probing/frame", files={"photo": showing("ann")}, timeout=TIMEOUT)
     assert [hit["meta"] for hit in answer.json()] == ["wanted", "wanted"]
+
+
+def test_a_frame_of_a_video_detector(client: Client) -> None:
+    sent = {"timestamp": "2020-01-02T03:04:05", "detectorParams": '{"score": -0.5}', "cam_id": "c"}
+    read = client.call("POST", "/probing/frame", files={"photo": showing("ann")}, data=sent)
+    assert read == {"year": 2020, "score": -0.5, "cam_id": "c"}
+    for wrong, param in (({"timestamp": "noon"}, "timestamp"), ({"detectorParams": "{"}, "detectorParams")):
+        refused = client.call("POST", "/probing/frame", 400, files={"photo": showing("ann")}, data=wrong)
+        assert (refused["code"], refused["param"]) == ("BAD_PARAM", param)
+    assert client.call("POST", "/probing/frame", 400, json={})["param"] == "photo"
 
 
 def test_a_plugin_that_fails_is_named_and_stops_nothing(client: Client, stack: Stack) -> None:
