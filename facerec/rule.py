@@ -29,7 +29,8 @@ from facerec.jobs import ScanJob
 from facerec.loading import Progress, load_sets
 from facerec.ports import Commits, Held, JournalEntry, JournalGap, Moved, Obsolete, Scanned, Split, Written
 from facerec.records import encoding_of, face_id_of, is_comparable, model_of, pack_face
-from facerec.regenerate import AsideCommits, Made, Wanted
+from facerec.regenerate import Made, Wanted
+from facerec.regeneration import AsideCommits
 from facerec.sets import Sets, SetsJournal, is_switch
 
 log = logging.getLogger(__name__)

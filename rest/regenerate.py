@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from facerec.errors import Forbidden, NotFound
 from facerec.identity import DEFAULT_OWNER
-from facerec.regenerate import ACTIONS
+from facerec.regeneration import ACTIONS
 from facerec.services.regeneration import Regeneration, Wishes
 from rest.auth import authenticate
 from rest.context import owner, services

@@ -473,7 +473,7 @@ class NoPeople:
 
 
 class FakeRegenerations:
-    """`facerec.regenerate.Regenerations` of one face in model HOG, with no regeneration under way."""
+    """`facerec.regeneration.Regenerations` of one face in model HOG, with no regeneration under way."""
 
     def __init__(self) -> None:
         self.actions: list[str] = []

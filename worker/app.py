@@ -17,7 +17,7 @@ from facerec.config import Settings
 from facerec.galleries import GallerySets
 from facerec.loading import Progress
 from facerec.ports import Commits, Consumer, JobPublisher, Workers
-from facerec.regenerate import Steps
+from facerec.regeneration import Steps
 from facerec.rule import ScanRule
 from facerec.services.webhooks import Courier
 from worker.committer import Committer

@@ -12,7 +12,8 @@ from facerec.errors import FacerecError, InternalError, ServiceUnavailable
 from facerec.faces import Analysis, Model
 from facerec.index import FaceIndex
 from facerec.ports import Consumer, Scanned
-from facerec.regenerate import AsideCommits, Made, Wanted
+from facerec.regenerate import Made, Wanted
+from facerec.regeneration import AsideCommits
 from facerec.rule import ScanRule, to_scanned
 from worker.flights import Flight, Flights
 from worker.guard import guarded_thread

@@ -9,23 +9,26 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from facerec.errors import Conflict, FacerecError, ServiceUnavailable
 from facerec.jobs import RegenerateJob
 from facerec.ports import JobPublisher, Workers
-from facerec.regenerate import Run, Steps
+from facerec.regeneration import Run, Steps
 from facerec.services.regeneration import report_document
 from worker.committer import Committer
 from worker.guard import guarded_thread
 
 log = logging.getLogger(__name__)
 TURN_SECONDS = 4.0
-IDLE, BUSY = 1.0, 0.05
+IDLE, BUSY = 1.0, 0.02
 LEASE = 120.0
 """Seconds after which a job of which nothing was heard is sent again."""
 IMAGES_AT_ONCE = 200
-JOBS_PER_PROCESS = 8
-FEWEST_JOBS = 16
+JOBS_PER_PROCESS = 16
+FEWEST_JOBS = 32
+PUBLISHERS = 4
+"""Threads that wait for the broker's confirms."""
 
 
 class Conductor:
@@ -48,6 +51,7 @@ class Conductor:
         self._workers = workers
         self._committer = committer
         self._clock = clock
+        self._publishers = ThreadPoolExecutor(PUBLISHERS, "conductor")
         self._stop = threading.Event()
         self._thread = guarded_thread(self._run, "conductor", crashed)
 
@@ -58,6 +62,7 @@ class Conductor:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._publishers.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
         pause, nudged = 0.0, 0.0
@@ -97,8 +102,10 @@ class Conductor:
         elif run.complete and not run.counted and run.state == "running":
             self._steps.walk(run.run, "count", IMAGES_AT_ONCE)
             return BUSY
-        for owner, image_hash in self._steps.take(run.run, run.workers or self._room(), LEASE):
-            self._publisher.publish(RegenerateJob(owner, image_hash, run.run))
+        found = self._steps.take(run.run, run.workers or self._room(), LEASE)
+        jobs = [RegenerateJob(owner, image_hash, run.run) for owner, image_hash in found]
+        for _ in self._publishers.map(self._publisher.publish, jobs):
+            pass
         return IDLE / 4 if run.complete else BUSY
 
     def _room(self) -> int:

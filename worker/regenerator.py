@@ -25,7 +25,8 @@ from facerec.identity import FACES_PER_IMAGE, image_hash
 from facerec.jobs import RegenerateJob
 from facerec.ports import Consumer, Delivery, ImageStore, Place
 from facerec.records import face_id_of, join_records, model_of, unpack_face
-from facerec.regenerate import AsideCommits, Made, Wanted, lost_boxes, redetected, reencoded, same_detector
+from facerec.regenerate import Made, Wanted, lost_boxes, redetected, reencoded, same_detector
+from facerec.regeneration import AsideCommits
 from facerec.services.pictures import CHIPS_OF, ORIGINAL, chip_name, thumbnail_name
 from facerec.wire import Task
 from worker.committer import Committer

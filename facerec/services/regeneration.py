@@ -13,7 +13,8 @@ from facerec.errors import BadParam, Conflict
 from facerec.faces import Model
 from facerec.ports import Workers
 from facerec.records import face_id_of, model_of
-from facerec.regenerate import Regenerations, Run, Share, Skip, parse_parts, same_detector
+from facerec.regenerate import Share, Skip, parse_parts, same_detector
+from facerec.regeneration import Regenerations, Run
 
 NOTES_SHOWN = 10_000
 """Images of which a report says something by name."""
@@ -115,7 +116,7 @@ class Regeneration:
         }
 
     def act(self, action: str) -> dict[str, Any]:
-        """One of `facerec.regenerate.ACTIONS`. Raises Conflict."""
+        """One of `facerec.regeneration.ACTIONS`. Raises Conflict."""
         self._store.act(action)
         return self.status() or {}
 

@@ -46,3 +46,17 @@ def test_dead_letters_are_redriven_and_dropped(page: Page, site: Stack) -> None:
     page.get_by_role("button", name="Throw away", exact=True).click()
     expect(page.get_by_text("Nothing was given up.")).to_be_visible()
     wait_until(lambda: site.session.get(f"{site.url}/dead", timeout=30).json()["results"] == [], "all are gone")
+
+
+def test_a_regeneration_is_watched_and_switched_to(page: Page, site: Stack) -> None:
+    page.goto(f"{site.url}/#/jobs")
+    expect(page.locator("[data-regenerate-card]")).to_be_hidden()
+    assert site.session.post(f"{site.url}/regenerate", json={"model": "cnn"}, timeout=30).ok
+
+    expect(page.locator("[data-regenerate]")).to_contain_text("From hog to cnn: ready. 1 picture of 1.")
+    page.get_by_role("button", name="Switch to the new encodings").click()
+    page.locator("dialog").get_by_role("button", name="Switch to the new encodings").click()
+    expect(page.locator("[data-regenerate]")).to_contain_text("cut over")
+    page.get_by_role("button", name="Drop the old encodings").click()
+    page.locator("dialog").get_by_role("button", name="Drop the old encodings").click()
+    expect(page.locator("[data-regenerate-card]")).to_be_hidden()

@@ -46,7 +46,8 @@ from facerec.adapters.redis.layout import (
 from facerec.errors import Conflict, InternalError, StoreUnavailable
 from facerec.faces import Model
 from facerec.ports import JournalGap, Moved, Obsolete, Scanned, Written
-from facerec.regenerate import Made, Run, Share, Skip, Wanted, shares_of, shares_text
+from facerec.regenerate import Made, Share, Skip, Wanted, shares_of, shares_text
+from facerec.regeneration import Run
 
 _RUN, _PENDING, _NOTES = "regenerate", "regenerate:pending", "regenerate:notes"
 _PARKED = 9_000_000_000_000
@@ -57,7 +58,7 @@ _COUNTS = ("moved", "kept", "unmoved", "found", "gained", "lost")
 
 
 class RedisRegeneration:
-    """`facerec.regenerate.Regenerations` and `Steps` over Redis. ``clock`` gives seconds since the epoch."""
+    """`facerec.regeneration.Regenerations` and `Steps` over Redis. ``clock`` gives seconds since the epoch."""
 
     def __init__(self, databases: RedisDatabases, clock: Callable[[], float] = time.time) -> None:
         self._databases = databases
@@ -191,7 +192,7 @@ class RedisRegeneration:
 class RedisAside:
     """The worker's side: what is to be made of an image, and where it goes. For use by one thread.
 
-    `facerec.regenerate.AsideCommits` over Redis; ``links_kept`` as in `facerec.adapters.redis.commits.RedisCommits`.
+    `facerec.regeneration.AsideCommits` over Redis; ``links_kept`` as in `facerec.adapters.redis.commits.RedisCommits`.
     """
 
     def __init__(
