@@ -17,11 +17,12 @@ from benchmarks.common import print_json, print_table, timed
 from benchmarks.crowd import LENGTH, Store, directions
 from facerec.adapters.redis import RedisDatabases
 from facerec.adapters.redis.layout import LINKS_KEPT
-from facerec.config import RedisSettings, Secret
+from facerec.config import RedisSettings
 from facerec.faces import Encoding
 from facerec.index import Encodings
 from facerec.local.servers import RedisServer
 from facerec.ports import Scanned
+from facerec.values import Secret
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.common import print_json, print_table, timed
 from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases, RedisJournal
 from facerec.adapters.redis.layout import LINKS_KEPT, OWN
-from facerec.config import RedisSettings, Secret
+from facerec.config import RedisSettings
 from facerec.faces import Analysis, Box, Encoding, Face, Model, Point
 from facerec.identity import DEFAULT_OWNER, FACES_PER_IMAGE, image_hash
 from facerec.index import Encodings
@@ -32,6 +32,7 @@ from facerec.ports import Scanned
 from facerec.records import HEAD
 from facerec.rule import ScanRule, to_scanned
 from facerec.services.matches import WorkerMatches
+from facerec.values import Secret
 from tests.known import IndexRequester
 
 TOLERANCE = 0.6

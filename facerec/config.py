@@ -7,42 +7,36 @@ which is preferred because an environment variable shows in process lists. Secre
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from facerec.errors import ConfigError
-from facerec.model import Model
+from facerec.model import Model, parse_model
+from facerec.values import (
+    Address,
+    Environment,
+    Network,
+    Secret,
+    addresses,
+    at_least,
+    auto,
+    between,
+    entry,
+    flag,
+    host_name,
+    image_store,
+    log_level,
+    names,
+    networks,
+    one_of,
+    paths,
+    port_number,
+    timezone,
+)
 
 MIB = 1024 * 1024
 _ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-Network = IPv4Network | IPv6Network
-T = TypeVar("T")
-
-
-class Secret:
-    """A text that does not show itself; `reveal` gives it to whoever really needs it."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
-
-    def __repr__(self) -> str:
-        return "Secret('***')" if self._text else "Secret('')"
-
-
-Address = tuple[str, int]
-"""Host and port."""
 
 
 @dataclass(frozen=True)
@@ -203,19 +197,19 @@ class ClientSettings:
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from ``environ`` (default: the process's own). Raises ConfigError."""
-    env = _Environment(os.environ if environ is None else environ)
+    env = Environment(os.environ if environ is None else environ)
     return Settings(
         redis=_redis(env),
         rabbitmq=_rabbitmq(env),
         rest=_rest(env),
         worker=_worker(env),
         findface=_findface(env),
-        model=env.get("MODEL", _model, Model.HOG),
-        tolerance=env.get("TOLERANCE", _between(0.0, 2.0), 0.6),
-        max_pixels=env.get("MAX_PIXELS", _at_least(1), 100_000_000),
-        image_store=env.get("IMAGE_STORE", _image_store, "none"),
-        image_retention_days=env.get("IMAGE_RETENTION_DAYS", _between(0, 100_000), 0.0),
-        log_level=env.get("LOG_LEVEL", _log_level, "INFO"),
+        model=env.get("MODEL", parse_model, Model.HOG),
+        tolerance=env.get("TOLERANCE", between(0.0, 2.0), 0.6),
+        max_pixels=env.get("MAX_PIXELS", at_least(1), 100_000_000),
+        image_store=env.get("IMAGE_STORE", image_store, "none"),
+        image_retention_days=env.get("IMAGE_RETENTION_DAYS", between(0, 100_000), 0.0),
+        log_level=env.get("LOG_LEVEL", log_level, "INFO"),
     )
 
 
@@ -235,7 +229,7 @@ def load_client_settings(
     known = dict(os.environ if environ is None else environ)
     if token:
         known.pop("FACEREC_TOKEN_FILE", None)
-    env = _Environment(known | {name: text for name, text in given.items() if text})
+    env = Environment(known | {name: text for name, text in given.items() if text})
     default = ClientSettings()
     return ClientSettings(
         url=env.get("FACEREC_URL", str, default.url),
@@ -245,29 +239,29 @@ def load_client_settings(
     )
 
 
-def _redis(env: _Environment) -> RedisSettings:
+def _redis(env: Environment) -> RedisSettings:
     default = RedisSettings()
-    sentinels = env.get("REDIS_SENTINELS", _addresses(26379), default.sentinels)
+    sentinels = env.get("REDIS_SENTINELS", addresses(26379), default.sentinels)
     return RedisSettings(
-        host=env.get("REDIS_HOST", _host, default.host),
-        port=env.get("REDIS_PORT", _port, default.port),
+        host=env.get("REDIS_HOST", host_name, default.host),
+        port=env.get("REDIS_PORT", port_number, default.port),
         user=env.get("REDIS_USER", str, default.user),
         password=env.secret("REDIS_PASSWORD"),
-        tls=env.get("REDIS_TLS", _flag, default.tls),
+        tls=env.get("REDIS_TLS", flag, default.tls),
         ca_file=env.get("REDIS_CA_FILE", Path, default.ca_file),
-        timeout=env.get("REDIS_TIMEOUT", _between(0.05, 600), default.timeout),
+        timeout=env.get("REDIS_TIMEOUT", between(0.05, 600), default.timeout),
         sentinels=sentinels,
         sentinel_primary=env.get("REDIS_SENTINEL_PRIMARY", str, default.sentinel_primary),
         sentinel_password=env.secret("REDIS_SENTINEL_PASSWORD"),
-        replicas=env.get("REDIS_REPLICAS", _at_least(0), 1 if sentinels else default.replicas),
+        replicas=env.get("REDIS_REPLICAS", at_least(0), 1 if sentinels else default.replicas),
     )
 
 
-def _rabbitmq(env: _Environment) -> RabbitSettings:
+def _rabbitmq(env: Environment) -> RabbitSettings:
     default = RabbitSettings()
-    host, port = env.get("RABBITMQ_HOST", _host, default.host), env.get("RABBITMQ_PORT", _port, default.port)
+    host, port = env.get("RABBITMQ_HOST", host_name, default.host), env.get("RABBITMQ_PORT", port_number, default.port)
     alone: tuple[Address, ...] = ((host, port),)
-    first, *others = env.get("RABBITMQ_HOSTS", _addresses(port), alone)
+    first, *others = env.get("RABBITMQ_HOSTS", addresses(port), alone)
     return RabbitSettings(
         host=first[0],
         port=first[1],
@@ -275,63 +269,63 @@ def _rabbitmq(env: _Environment) -> RabbitSettings:
         user=env.get("RABBITMQ_USER", str, default.user),
         password=env.secret("RABBITMQ_PASSWORD"),
         vhost=env.get("RABBITMQ_VHOST", str, default.vhost),
-        tls=env.get("RABBITMQ_TLS", _flag, default.tls),
+        tls=env.get("RABBITMQ_TLS", flag, default.tls),
         ca_file=env.get("RABBITMQ_CA_FILE", Path, default.ca_file),
-        heartbeat=env.get("RABBITMQ_HEARTBEAT", _at_least(1), default.heartbeat),
-        timeout=env.get("RABBITMQ_TIMEOUT", _between(0.05, 600), default.timeout),
+        heartbeat=env.get("RABBITMQ_HEARTBEAT", at_least(1), default.heartbeat),
+        timeout=env.get("RABBITMQ_TIMEOUT", between(0.05, 600), default.timeout),
         management_url=env.get("RABBITMQ_MANAGEMENT_URL", str, default.management_url),
     )
 
 
-def _rest(env: _Environment) -> RestSettings:
+def _rest(env: Environment) -> RestSettings:
     default = RestSettings()
     return RestSettings(
-        host=env.get("REST_HOST", _host, default.host),
-        port=env.get("REST_PORT", _port, default.port),
-        processes=env.get("REST_PROCESSES", _at_least(1), default.processes),
-        threads=env.get("REST_THREADS", _at_least(1), default.threads),
-        event_streams=env.get("EVENT_STREAMS", _at_least(0), default.event_streams),
-        max_upload_bytes=env.get("MAX_UPLOAD_BYTES", _at_least(1), default.max_upload_bytes),
-        queue_limit=env.get("QUEUE_LIMIT", _at_least(1), default.queue_limit),
-        rate_limit=env.get("RATE_LIMIT", _between(0, 1e6), default.rate_limit),
-        rate_burst=env.get("RATE_BURST", _at_least(1), default.rate_burst),
+        host=env.get("REST_HOST", host_name, default.host),
+        port=env.get("REST_PORT", port_number, default.port),
+        processes=env.get("REST_PROCESSES", at_least(1), default.processes),
+        threads=env.get("REST_THREADS", at_least(1), default.threads),
+        event_streams=env.get("EVENT_STREAMS", at_least(0), default.event_streams),
+        max_upload_bytes=env.get("MAX_UPLOAD_BYTES", at_least(1), default.max_upload_bytes),
+        queue_limit=env.get("QUEUE_LIMIT", at_least(1), default.queue_limit),
+        rate_limit=env.get("RATE_LIMIT", between(0, 1e6), default.rate_limit),
+        rate_burst=env.get("RATE_BURST", at_least(1), default.rate_burst),
         tokens_file=env.get("TOKENS_FILE", Path, default.tokens_file),
         api_key=env.secret("FACE_MODEL_API_KEY"),
-        interactive_timeout=env.get("INTERACTIVE_TIMEOUT", _between(0.1, 600), default.interactive_timeout),
-        maximum_area=env.get("MAXIMUM_AREA", _at_least(1), default.maximum_area),
-        allow_fetch_from=env.get("ALLOW_FETCH_FROM", _networks, default.allow_fetch_from),
-        fetch_connect_timeout=env.get("FETCH_CONNECT_TIMEOUT", _between(0.1, 600), default.fetch_connect_timeout),
-        fetch_read_timeout=env.get("FETCH_READ_TIMEOUT", _between(0.1, 600), default.fetch_read_timeout),
-        fetch_total_timeout=env.get("FETCH_TOTAL_TIMEOUT", _between(0.1, 600), default.fetch_total_timeout),
-        fetch_redirects=env.get("FETCH_REDIRECTS", _at_least(0), default.fetch_redirects),
+        interactive_timeout=env.get("INTERACTIVE_TIMEOUT", between(0.1, 600), default.interactive_timeout),
+        maximum_area=env.get("MAXIMUM_AREA", at_least(1), default.maximum_area),
+        allow_fetch_from=env.get("ALLOW_FETCH_FROM", networks, default.allow_fetch_from),
+        fetch_connect_timeout=env.get("FETCH_CONNECT_TIMEOUT", between(0.1, 600), default.fetch_connect_timeout),
+        fetch_read_timeout=env.get("FETCH_READ_TIMEOUT", between(0.1, 600), default.fetch_read_timeout),
+        fetch_total_timeout=env.get("FETCH_TOTAL_TIMEOUT", between(0.1, 600), default.fetch_total_timeout),
+        fetch_redirects=env.get("FETCH_REDIRECTS", at_least(0), default.fetch_redirects),
     )
 
 
-def _worker(env: _Environment) -> WorkerSettings:
+def _worker(env: Environment) -> WorkerSettings:
     default = WorkerSettings()
     return WorkerSettings(
-        processes=env.get("WORKERS", _auto(_at_least(1), 0), default.processes),
-        reserved=env.get("INTERACTIVE_PROCESSES", _at_least(0), default.reserved),
-        engine=env.get("ENGINE", _one_of("onnx", "fake"), default.engine),
-        device=env.get("DEVICE", _one_of("auto", "cpu", "cuda"), default.device),
+        processes=env.get("WORKERS", auto(at_least(1), 0), default.processes),
+        reserved=env.get("INTERACTIVE_PROCESSES", at_least(0), default.reserved),
+        engine=env.get("ENGINE", one_of("onnx", "fake"), default.engine),
+        device=env.get("DEVICE", one_of("auto", "cpu", "cuda"), default.device),
         model_cache=env.get("MODEL_CACHE", Path, default.model_cache),
-        detect_max_area=env.get("DETECT_MAX_AREA", _at_least(6400), default.detect_max_area),
-        upsample=env.get("UPSAMPLE", _auto(_at_least(0), None), default.upsample),
-        smallest_face=env.get("SMALLEST_FACE", _at_least(0), default.smallest_face),
-        jitter=env.get("JITTER", _at_least(0), default.jitter),
-        min_confidence=env.get("MIN_CONFIDENCE", _auto(_between(-10, 10), None), default.min_confidence),
-        quality_filter=env.get("QUALITY_FILTER", _flag, default.quality_filter),
-        grouping=env.get("GROUPING", _flag, default.grouping),
-        job_time_limit=env.get("JOB_TIME_LIMIT", _between(0.1, 1500), default.job_time_limit),
-        grace=env.get("GRACE", _between(0, 3600), default.grace),
-        prefetch=env.get("PREFETCH", _at_least(1), default.prefetch),
-        attempts=env.get("ATTEMPTS", _at_least(1), default.attempts),
-        retry_base=env.get("RETRY_BASE", _between(0.01, 3600), default.retry_base),
-        lost_after=env.get("LOST_AFTER", _between(1, 86400), default.lost_after),
-        commit_batch=env.get("COMMIT_BATCH", _at_least(1), default.commit_batch),
+        detect_max_area=env.get("DETECT_MAX_AREA", at_least(6400), default.detect_max_area),
+        upsample=env.get("UPSAMPLE", auto(at_least(0), None), default.upsample),
+        smallest_face=env.get("SMALLEST_FACE", at_least(0), default.smallest_face),
+        jitter=env.get("JITTER", at_least(0), default.jitter),
+        min_confidence=env.get("MIN_CONFIDENCE", auto(between(-10, 10), None), default.min_confidence),
+        quality_filter=env.get("QUALITY_FILTER", flag, default.quality_filter),
+        grouping=env.get("GROUPING", flag, default.grouping),
+        job_time_limit=env.get("JOB_TIME_LIMIT", between(0.1, 1500), default.job_time_limit),
+        grace=env.get("GRACE", between(0, 3600), default.grace),
+        prefetch=env.get("PREFETCH", at_least(1), default.prefetch),
+        attempts=env.get("ATTEMPTS", at_least(1), default.attempts),
+        retry_base=env.get("RETRY_BASE", between(0.01, 3600), default.retry_base),
+        lost_after=env.get("LOST_AFTER", between(1, 86400), default.lost_after),
+        commit_batch=env.get("COMMIT_BATCH", at_least(1), default.commit_batch),
         health_file=env.get("HEALTH_FILE", Path, default.health_file),
-        metrics_host=env.get("METRICS_HOST", _host, default.metrics_host),
-        metrics_port=env.get("METRICS_PORT", _auto(_port, 0), default.metrics_port),
+        metrics_host=env.get("METRICS_HOST", host_name, default.metrics_host),
+        metrics_port=env.get("METRICS_PORT", auto(port_number, 0), default.metrics_port),
     )
 
 
@@ -340,22 +334,22 @@ def is_set(name: str) -> bool:
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
-def _findface(env: _Environment) -> FindFaceSettings:
+def _findface(env: Environment) -> FindFaceSettings:
     default = FindFaceSettings()
     return FindFaceSettings(
-        identify_strict=env.get("IDENTIFY_STRICT", _flag, default.identify_strict),
-        index_servers=env.get("INDEX_SERVERS", _at_least(0), default.index_servers),
-        analyser=env.get("ANALYSER", _entry, default.analyser),
-        person_identify=env.get("PERSON_IDENTIFY", _flag, default.person_identify),
-        person_identify_global=env.get("PERSON_IDENTIFY_GLOBAL", _flag, default.person_identify_global),
+        identify_strict=env.get("IDENTIFY_STRICT", flag, default.identify_strict),
+        index_servers=env.get("INDEX_SERVERS", at_least(0), default.index_servers),
+        analyser=env.get("ANALYSER", entry, default.analyser),
+        person_identify=env.get("PERSON_IDENTIFY", flag, default.person_identify),
+        person_identify_global=env.get("PERSON_IDENTIFY_GLOBAL", flag, default.person_identify_global),
         person_identify_threshold=env.get(
-            "PERSON_IDENTIFY_THRESHOLD", _between(0, 1), default.person_identify_threshold
+            "PERSON_IDENTIFY_THRESHOLD", between(0, 1), default.person_identify_threshold
         ),
-        friend_count=env.get("FRIEND_COUNT", _at_least(1), default.friend_count),
-        friend_interval=env.get("FRIEND_INTERVAL", _between(1, 1e9), default.friend_interval),
-        friend_timezone=env.get("FRIEND_TIMEZONE", _timezone, default.friend_timezone),
-        plugins_dirs=env.get("PLUGINS_DIRS", _paths, default.plugins_dirs),
-        plugins_enabled=env.get("PLUGINS_ENABLED", _names, default.plugins_enabled),
+        friend_count=env.get("FRIEND_COUNT", at_least(1), default.friend_count),
+        friend_interval=env.get("FRIEND_INTERVAL", between(1, 1e9), default.friend_interval),
+        friend_timezone=env.get("FRIEND_TIMEZONE", timezone, default.friend_timezone),
+        plugins_dirs=env.get("PLUGINS_DIRS", paths, default.plugins_dirs),
+        plugins_enabled=env.get("PLUGINS_ENABLED", names, default.plugins_enabled),
     )
 
 
@@ -384,148 +378,3 @@ def use_one_blas_thread() -> None:
 def share_metrics(folder: Path) -> None:
     """Let processes add up their metrics in ``folder``. prometheus_client takes it from the environment at its import."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-
-
-class _Environment:
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def get(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        """The parsed value of ``name``; an empty text counts as not set."""
-        text = self._environ.get(name, "")
-        if text == "":
-            return default
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise ConfigError(f"{name}={text!r}: {error}") from error
-
-    def secret(self, name: str) -> Secret:
-        file = self._environ.get(f"{name}_FILE", "")
-        if not file:
-            return Secret(self._environ.get(name, ""))
-        try:
-            return Secret(Path(file).read_text(encoding="utf-8").strip())
-        except OSError as error:
-            raise ConfigError(f"{name}_FILE={file!r}: {error.strerror}") from error
-
-
-def _at_least(low: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        value = int(text)
-        if value < low:
-            raise ValueError(f"must be at least {low}")
-        return value
-
-    return parse
-
-
-def _between(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise ValueError(f"must be between {low:g} and {high:g}")
-        return value
-
-    return parse
-
-
-def _entry(text: str) -> str:
-    module, colon, factory = text.partition(":")
-    if not colon or not factory.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
-        raise ValueError("must be module:factory")
-    return text
-
-
-def _one_of(*values: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in values:
-            raise ValueError(f"must be one of {', '.join(values)}")
-        return text
-
-    return parse
-
-
-def _auto(parse: Callable[[str], T], automatic: T) -> Callable[[str], T]:
-    return lambda text: automatic if text == "auto" else parse(text)
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 < value < 65536:
-        raise ValueError("must be a port number")
-    return value
-
-
-def _host(text: str) -> str:
-    if any(sign.isspace() or sign in "/@" for sign in text):
-        raise ValueError("must be a host name or an address")
-    return text
-
-
-def _addresses(usual: int) -> Callable[[str], tuple[Address, ...]]:
-    """``host:port,host,[::1]:port``; ``usual`` is the port of those without one."""
-
-    def parse(text: str) -> tuple[Address, ...]:
-        found = tuple(_address(part, usual) for part in _names(text))
-        if not found:
-            raise ValueError("must name at least one host")
-        return found
-
-    return parse
-
-
-def _address(text: str, usual: int) -> Address:
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        host, port = text, str(usual)
-    return _host(host.strip("[]")), _port(port)
-
-
-def _flag(text: str) -> bool:
-    if text.lower() in {"1", "true", "yes", "on"}:
-        return True
-    if text.lower() in {"0", "false", "no", "off"}:
-        return False
-    raise ValueError("must be true or false")
-
-
-def _image_store(text: str) -> str:
-    if text != "none" and not text.startswith(("file:///", "s3://", "memory://")):
-        raise ValueError("must be none, or begin with file:/// or s3://")
-    return text
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _timezone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except ZoneInfoNotFoundError as error:
-        raise ValueError("is no time zone, as Europe/Berlin is one") from error
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _paths(text: str) -> tuple[Path, ...]:
-    return tuple(Path(part) for part in _names(text))
-
-
-def _log_level(text: str) -> str:
-    return _one_of("DEBUG", "INFO", "WARNING", "ERROR")(text.upper())
-
-
-def _model(text: str) -> Model:
-    return parse_model(text)
-
-
-def parse_model(text: str) -> Model:
-    """A model by its number (1 to 4) or name (``hog``, ``cnn``, ``cnn_68``, ``cnn_hog``, ``reference``). Raises ValueError."""
-    names = {model.name.lower(): model for model in Model} | {str(model.value): model for model in Model if model.value}
-    if text.lower() not in names:
-        raise ValueError(f"must be one of {', '.join(sorted(names))}")
-    return names[text.lower()]

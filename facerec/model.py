@@ -16,3 +16,11 @@ class Model(Enum):
     CNN_68 = 2
     HOG = 3
     CNN_HOG = 4
+
+
+def parse_model(text: str) -> Model:
+    """A model by its number (1 to 4) or name (``hog``, ``cnn``, ``cnn_68``, ``cnn_hog``, ``reference``). Raises ValueError."""
+    names = {model.name.lower(): model for model in Model} | {str(model.value): model for model in Model if model.value}
+    if text.lower() not in names:
+        raise ValueError(f"must be one of {', '.join(sorted(names))}")
+    return names[text.lower()]

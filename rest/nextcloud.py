@@ -15,11 +15,12 @@ from flask import Blueprint, Flask, Response, g, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
 
 import facerec
-from facerec.config import Settings, parse_model
+from facerec.config import Settings
 from facerec.errors import AuthFailed, BadParam, InternalError, ServiceUnavailable
 from facerec.faces import Box, Model
 from facerec.identity import DEFAULT_OWNER
 from facerec.jobs import Request
+from facerec.model import parse_model
 from rest.auth import token_in
 from rest.bodies import read_form, the_file
 from rest.context import owner, services

@@ -15,12 +15,13 @@ from facerec.adapters.memory.broker import MemoryBroker
 from facerec.adapters.rabbitmq import RabbitConsumer, RabbitDeadLetters, RabbitJobPublisher, RabbitRequester
 from facerec.adapters.rabbitmq.connection import connection_parameters
 from facerec.adapters.rabbitmq.declare import declare_now
-from facerec.config import RabbitSettings, Secret
+from facerec.config import RabbitSettings
 from facerec.identity import image_hash
 from facerec.jobs import Request, ScanJob
 from facerec.local.servers import RabbitServer
 from facerec.ports import Consumer, DeadLetterBox, Delivery, JobPublisher, Requester
 from facerec.topology import queues
+from facerec.values import Secret
 from tests.proxy import Proxy
 
 PATIENCE = 30.0

@@ -16,8 +16,9 @@ import pytest
 import redis
 
 from facerec.adapters.redis import RedisDatabases
-from facerec.config import RabbitSettings, RedisSettings, Secret, load_settings
+from facerec.config import RabbitSettings, RedisSettings, load_settings
 from facerec.local.servers import RabbitServer, RedisServer, ServerMissing
+from facerec.values import Secret
 
 
 class _Recorder(dict[str, str]):

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from facerec.adapters.redis import RedisDatabases
-from facerec.config import RedisSettings, Secret
+from facerec.config import RedisSettings
 from facerec.errors import FacerecError
 from facerec.services.contacts import Contacts
+from facerec.values import Secret
 from tests.contact_worlds import Pages, face, face_url, open_books
 
 USER, CONTACTS, FACES = 1, 3, 6

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from facerec.adapters.redis import RedisDatabases
-from facerec.config import RedisSettings, Secret
+from facerec.config import RedisSettings
 from facerec.jobs import Reply, Request
+from facerec.values import Secret
 from tests.contact_worlds import OwnWorker, Pages, face, face_url, open_books
 
 USER, CONTACT = 5, 6

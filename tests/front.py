@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from facerec.adapters.imagestore import open_image_store
-from facerec.config import RestSettings, Secret, Settings
+from facerec.config import RestSettings, Settings
 from facerec.engine.pictures import probe
 from facerec.errors import BadParam, FacerecError
 from facerec.faces import Box, Face, Model
@@ -34,6 +34,7 @@ from facerec.services.lookup import Lookup
 from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
+from facerec.values import Secret
 from rest.hub import EventHub
 from rest.services import Services
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from facerec.config import parse_model
 from facerec.errors import BadParam, FacerecError, MalformedJob
 from facerec.faces import ENCODING_LENGTH, Analysis, Box, Face, Model
 from facerec.identity import FACES_PER_IMAGE
 from facerec.index import Among, Encodings, FaceIndex, Pairs
 from facerec.jobs import Reply, Request
+from facerec.model import parse_model
 from facerec.ports import Consumer, Delivery
 from facerec.wire import Task
 from worker.committer import Committer

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
-from facerec.config import Network
+from facerec.values import Network
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from facerec.config import parse_model
 from facerec.errors import BadParam, Conflict
 from facerec.faces import Model
+from facerec.model import parse_model
 from facerec.ports import Workers
 from facerec.records import face_id_of, model_of
 from facerec.regenerate import Share, Skip, parse_parts, same_detector

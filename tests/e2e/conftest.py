@@ -13,8 +13,9 @@ import redis
 from playwright.sync_api import Browser, Page, expect
 
 from facerec.adapters.redis import RedisDatabases, RedisTokens
-from facerec.config import RedisSettings, Secret
+from facerec.config import RedisSettings
 from facerec.local.servers import RabbitServer, RedisServer
+from facerec.values import Secret
 from tests.conftest import rabbit_settings_of, redis_settings_of
 from tests.e2e.browser import Complaints, browser_or_skip
 from tests.stack import Stack

@@ -11,10 +11,11 @@ from playwright.sync_api import Page, expect
 
 from facerec.adapters.imagestore import open_image_store
 from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases, RedisJournal
-from facerec.config import RedisSettings, Secret
+from facerec.config import RedisSettings
 from facerec.ports import Place
 from facerec.rule import ScanRule, to_scanned
 from facerec.services.pictures import SMALL
+from facerec.values import Secret
 from tests.e2e.conftest import MakeSite
 from tests.faces import analysis, scan_job
 from tests.stack import Stack

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import yaml
 
-from facerec.config import RabbitSettings, Secret
+from facerec.config import RabbitSettings
 from facerec.local.files import write_private
 from facerec.local.servers import RabbitServer
+from facerec.values import Secret
 from tests.manifests.rendering import K8S
 
 NODES = range(3)

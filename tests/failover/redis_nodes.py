@@ -17,9 +17,10 @@ import pytest
 import redis
 import yaml
 
-from facerec.config import RedisSettings, Secret
+from facerec.config import RedisSettings
 from facerec.local.ports import free_port
 from facerec.local.process import BackgroundProcess
+from facerec.values import Secret
 from tests.manifests.rendering import K8S
 from tests.stack import wait_until
 

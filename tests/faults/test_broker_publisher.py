@@ -17,10 +17,11 @@ from facerec.adapters.rabbitmq.confirms import Message, Publish
 from facerec.adapters.rabbitmq.connection import connection_parameters
 from facerec.adapters.rabbitmq.errors import Unroutable
 from facerec.adapters.rabbitmq.link import Link
-from facerec.config import RabbitSettings, Secret
+from facerec.config import RabbitSettings
 from facerec.errors import BrokerUnavailable
 from facerec.local.servers import RabbitServer
 from facerec.topology import DEAD_QUEUE, SCAN_QUEUE, WORK_EXCHANGE
+from facerec.values import Secret
 from tests.brokers import PATIENCE, TIMEOUT, OverRabbit, scan_job, until
 
 

@@ -11,9 +11,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from facerec.adapters.redis import RedisDatabases, RedisPeople
-from facerec.config import parse_model
 from facerec.errors import DeadlineExceeded, StoreUnavailable
 from facerec.jobs import Reply, Request
+from facerec.model import parse_model
 from rest.app import create_app
 from tests.front import OTHER_TOKEN, TOKEN, Front
 from tests.people_stage import Scene, Stage

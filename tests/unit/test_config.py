@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from facerec.config import Secret, Settings, child_environment, load_settings
+from facerec.config import Settings, child_environment, load_settings
 from facerec.errors import ConfigError
 from facerec.faces import Model
+from facerec.values import Secret
 
 
 def test_nothing_set_gives_the_defaults() -> None:

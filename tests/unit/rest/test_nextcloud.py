@@ -12,10 +12,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from facerec import __version__
-from facerec.config import Secret
 from facerec.errors import BrokerUnavailable, DeadlineExceeded
 from facerec.faces import Model
 from facerec.jobs import Reply
+from facerec.values import Secret
 from rest.app import create_app
 from rest.nextcloud import client_gone
 from tests.front import API_KEY, OTHER_TOKEN, Front, made_up_encoding, picture

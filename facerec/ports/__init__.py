@@ -1,0 +1,83 @@
+"""The doors between the heart and the world: small interfaces in the words of the field.
+
+Adapters implement them over a client library; the fakes in `facerec.adapters.memory` do over dictionaries, and pass the
+same contract tests.
+"""
+
+from facerec.ports.answers import (
+    MATCHES_SHOWN,
+    Admissions,
+    Analyser,
+    Attributes,
+    Census,
+    Change,
+    Changes,
+    Match,
+    Matches,
+    MatchPage,
+    Overview,
+    Sessions,
+    Subscription,
+    Tokens,
+    Workers,
+)
+from facerec.ports.broker import Consumer, DeadLetter, DeadLetterBox, Delivery, JobPublisher, Requester
+from facerec.ports.outside import Errands, ImageStore, Notice, Place, Webhooks, Whereabouts
+from facerec.ports.store import (
+    Admission,
+    Commits,
+    Held,
+    Journal,
+    JournalEntry,
+    JournalGap,
+    KnownFaces,
+    Moved,
+    Obsolete,
+    Scanned,
+    Split,
+    Start,
+    Written,
+)
+
+__all__ = [
+    "MATCHES_SHOWN",
+    "Admission",
+    "Admissions",
+    "Analyser",
+    "Attributes",
+    "Census",
+    "Change",
+    "Changes",
+    "Commits",
+    "Consumer",
+    "DeadLetter",
+    "DeadLetterBox",
+    "Delivery",
+    "Errands",
+    "Held",
+    "ImageStore",
+    "JobPublisher",
+    "Journal",
+    "JournalEntry",
+    "JournalGap",
+    "KnownFaces",
+    "Match",
+    "MatchPage",
+    "Matches",
+    "Moved",
+    "Notice",
+    "Obsolete",
+    "Overview",
+    "Place",
+    "Requester",
+    "Scanned",
+    "Sessions",
+    "Split",
+    "Start",
+    "Subscription",
+    "Tokens",
+    "Webhooks",
+    "Whereabouts",
+    "Workers",
+    "Written",
+]
