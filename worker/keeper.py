@@ -82,8 +82,10 @@ class Keeper:
 
     def close(self) -> None:
         self._stop.set()
-        for thread in self._threads:
+        # Any thread may take any of these: all must be there before one is waited for.
+        for _ in self._threads:
             self._inbox.put(None)
+        for thread in self._threads:
             if thread.is_alive():
                 thread.join(_LEAVE_AFTER)
 

@@ -93,8 +93,10 @@ class Regenerator:
             thread.start()
 
     def close(self) -> None:
-        for thread in self._threads:
+        # Any thread may take any of these: all must be there before one is waited for.
+        for _ in self._threads:
             self._inbox.put(None)
+        for thread in self._threads:
             if thread.is_alive():
                 thread.join()
 
