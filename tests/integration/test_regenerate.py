@@ -24,6 +24,8 @@ from facerec.records import face_id_of, model_of, unpack_face
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
 from facerec.services.reindex import Reindex
+from tests.contact_worlds import face as contact_face
+from tests.contact_worlds import web
 from tests.drawings import drawing
 from tests.stack import ROOT, Stack, wait_until
 
@@ -51,7 +53,14 @@ def both(*people: str) -> bytes:
 def stack(redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path) -> Iterator[Stack]:
     store = (tmp_path / "pictures").as_uri()
     with Stack(
-        redis_settings, rabbit_settings, tmp_path, workers=2, ENGINE="fake", WORKERS="1", IMAGE_STORE=store
+        redis_settings,
+        rabbit_settings,
+        tmp_path,
+        workers=2,
+        ENGINE="fake",
+        WORKERS="1",
+        IMAGE_STORE=store,
+        ALLOW_FETCH_FROM="127.0.0.0/8",
     ) as found:
         yield found
 
@@ -111,10 +120,12 @@ def assert_sound(databases: RedisDatabases) -> None:
 
 
 def test_there_and_back_under_uploads_and_queries(stack: Stack, databases: RedisDatabases) -> None:
-    """No answer fails or mixes models, and ids, names, galleries, persons and meta are what they were."""
+    """No answer fails or mixes models, and ids, names, galleries, contacts, persons and meta are what they were."""
     first = [stack.scan(both(f"person {n % 5}", f"other {n % 3}"), f"{n}.png") for n in range(30)]
     stack.wait_ended(first)
     wait_until(lambda: len(databases.client(OWN).keys("person:*:faces")) == 8, "eight persons", stack.log_tails)
+    register = Register(stack)
+    entered = register.enter()
     before = keys_of_people(databases)
     matching = {image: stack.match(image) for image in first}
     clients = Clients(stack, first, matching)
@@ -123,9 +134,12 @@ def test_there_and_back_under_uploads_and_queries(stack: Stack, databases: Redis
         regenerate(stack, model="cnn")
         cut_over(stack)
         assert Model.HOG not in {model_of(r) for key in first for r in records(databases)[key]}
+        assert register.read() == entered
         call(stack, "/roll-back")
         wait_phase(stack, "ready")
+        assert register.read() == entered
         cut_over(stack)
+        assert register.read() == entered
         call(stack, "/finish")
         wait_phase(stack, "none")
         regenerate(stack, model="hog")
@@ -133,6 +147,7 @@ def test_there_and_back_under_uploads_and_queries(stack: Stack, databases: Redis
     finally:
         uploaded = clients.stop()
     assert uploaded
+    assert register.read() == entered
     stack.wait_ended(uploaded)
     assert clients.faults == []
     assert models(databases) == {Model.HOG}
@@ -146,6 +161,50 @@ def test_there_and_back_under_uploads_and_queries(stack: Stack, databases: Redis
     told = report(stack)
     assert (told["not_found_again"], told["newly_found"], told["not_encoded"]) == (0, 0, 0)
     assert told["moved"] == sum(map(len, records(databases).values()))
+
+
+class Register:
+    """Faces with meta in a gallery, and contacts of a user; what the service says of them, but for what a model decides."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._faces: list[int] = []
+        self._pages = {f"{name}.png": both(name) for name in ("ann", "bob")}
+
+    def enter(self) -> dict[str, Any]:
+        self._ask("POST", "/v1/galleries/staff")
+        for name in ("Eve", "Fay"):
+            posted = self._ask(
+                "POST",
+                "/v1/face",
+                files={"photo": ("photo.png", both(f"staff {name}"))},
+                data={"meta": f"this is {name}", "galleries": "staff"},
+            )
+            self._faces += [each["id"] for each in posted["results"]]
+        with web(self._pages) as address:
+            for contact, name in ((1, "ann"), (2, "bob")):
+                face = contact_face(7, contact, contact, f"{address}{name}.png")
+                answer = self._ask("POST", f"/users/7/contacts/{contact}/faces", json={"faces": [face]})
+                assert [each["is_face"] for each in answer["added"]] == [True]
+        return self.read()
+
+    def read(self) -> dict[str, Any]:
+        with web(self._pages) as address:
+            recognized = self._ask("POST", "/users/7/recognize", json={"face_url": f"{address}ann.png"})
+        kept = ("id", "meta", "galleries", "photo_hash", "timestamp")
+        faces = [self._ask("GET", f"/v1/face/id/{face}") for face in self._faces]
+        assert {(each["contact_id"], each["recognition_confidence"] > 0.99) for each in recognized[:1]} == {(1, True)}
+        return {
+            "galleries": self._ask("GET", "/v1/galleries")["results"],
+            "staff": sorted(each["id"] for each in self._ask("GET", "/v1/faces/gallery/staff")["results"]),
+            "faces": [{name: each[name] for name in kept} for each in faces],
+            "contacts": self._ask("GET", "/users/7/faces"),
+        }
+
+    def _ask(self, method: str, path: str, **more: Any) -> Any:
+        answer = self._stack.session.request(method, f"{self._stack.url}{path}", timeout=60, **more)
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
 
 
 def keys_of_people(databases: RedisDatabases) -> dict[str, object]:
