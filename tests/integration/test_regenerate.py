@@ -28,6 +28,7 @@ from tests.contact_worlds import face as contact_face
 from tests.contact_worlds import web
 from tests.drawings import drawing
 from tests.stack import ROOT, Stack, wait_until
+from worker.conductor import LEASE
 
 LEFT, NEAR_LEFT, RIGHT, FAR = [0, 100, 100, 0], [4, 104, 104, 4], [0, 300, 100, 200], [300, 600, 400, 500]
 
@@ -82,14 +83,14 @@ def report(stack: Stack) -> dict[str, Any]:
     return document
 
 
-def wait_phase(stack: Stack, *phases: str) -> dict[str, Any]:
+def wait_phase(stack: Stack, *phases: str, seconds: float = 60) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def reached() -> bool:
         found.update(status(stack))
         return found["phase"] in phases
 
-    wait_until(reached, f"the regeneration is {' or '.join(phases)}", lambda: f"{found}\n{stack.log_tails()}", 60)
+    wait_until(reached, f"the regeneration is {' or '.join(phases)}", lambda: f"{found}\n{stack.log_tails()}", seconds)
     return found
 
 
@@ -326,7 +327,8 @@ def test_killed_at_random_points_it_ends_the_same(
         victim.kill()
         stack.start_worker()
     stack.workers = [worker for worker in stack.workers if worker.running]
-    found = wait_phase(stack, "ready")
+    # Jobs that a conductor took and was killed before it published are taken again when its lease has run out.
+    found = wait_phase(stack, "ready", seconds=LEASE + 60)
     assert found["moved"] == 80
     aside = records(databases, ASIDE_FACES)
     assert aside.keys() == records(databases).keys()
