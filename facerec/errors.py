@@ -51,7 +51,10 @@ class MalformedJson(InputError):
 
 
 class BadParam(InputError):
-    """A parameter is missing, unknown or wrong; ``param`` names it and ``value`` repeats what came."""
+    """A parameter is missing, unknown or wrong; ``param`` names it and ``value`` repeats what came.
+
+    The reason does not: it goes to the log, and what came may hold a secret, as a signed URL does.
+    """
 
     code = "BAD_PARAM"
 

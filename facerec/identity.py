@@ -55,7 +55,7 @@ def check_url(text: str) -> str:
     try:
         parts = urlsplit(text)
     except ValueError as error:
-        raise BadParam("url", str(error), text[:100]) from error
+        raise BadParam("url", "this is no URL: its host or port cannot be read", text[:100]) from error
     if not parts.scheme:
         raise BadParam("url", "a URL begins with http:// or https://", text[:100])
     return text

@@ -47,7 +47,10 @@ def _method() -> str:
 
 
 def _log_call(status: int, seconds: float) -> None:
-    """The path is quoted: it comes from outside and may hold what moves a terminal's cursor."""
+    """The path is quoted: it comes from outside and may hold what moves a terminal's cursor.
+
+    ``reason`` is what a caller was told who did not get what he wanted: it names the part that is away, and no secret.
+    """
     outcome = g.get("outcome", "ok")
     fields = {
         "action": "request",
@@ -55,6 +58,7 @@ def _log_call(status: int, seconds: float) -> None:
         "path": request.path,
         "status": status,
         "outcome": outcome,
+        "reason": g.get("reason"),
         "owner": g.get("owner"),
         "token": g.get("token"),
         "client": request.remote_addr,

@@ -102,7 +102,7 @@ def _answer_unexpected(error: Exception) -> Response:
 
 
 def _response(status: int, document: dict[str, Any]) -> Response:
-    g.outcome = document["code"]
+    g.outcome, g.reason = document["code"], document["reason"]
     response = jsonify(document)
     response.status_code = status
     return response

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify, render_template, request
+from flask import Blueprint, Flask, Response, g, jsonify, render_template, request
 
 import facerec
 from facerec.errors import FacerecError, ServiceUnavailable
@@ -81,6 +81,8 @@ def get_readyz() -> Response:
     ready = all(part["ok"] for part in parts.values())
     response = jsonify({"ready": ready, "parts": parts})
     response.status_code = 200 if ready else 503
+    if not ready:
+        g.reason = "; ".join(f"{name}: {part['reason']}" for name, part in parts.items() if not part["ok"])
     return response
 
 

@@ -205,7 +205,7 @@ def _first_request(
     try:
         return _request(url, method, body, headers)
     except (requests.RequestException, ValueError) as error:
-        raise BadParam("url", f"this is no URL: {error}", url[:100]) from error
+        raise BadParam("url", f"this is no URL: {type(error).__name__}", url[:100]) from error
 
 
 def _next_request(url: str, response: requests.Response) -> requests.PreparedRequest:

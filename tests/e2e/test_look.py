@@ -58,7 +58,7 @@ def test_a_picture_with_its_faces_and_whom_they_match(page: Page, site: Stack) -
     look_at(page, site, "party.jpg")
 
     expect(page.get_by_role("heading", name="3 faces")).to_be_visible()
-    assert page.locator(".frame > img").evaluate("image => image.naturalWidth") == 900
+    assert page.locator(".frame > img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 900
     rows = page.locator(".face-row")
     expect(rows.nth(0)).to_contain_text("ada at home.jpg")
     expect(rows.nth(0)).to_contain_text("ben and ada.jpg")

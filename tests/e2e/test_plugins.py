@@ -37,7 +37,7 @@ def test_the_report_shows_the_faces_that_were_identified(page: Page, site: Stack
     expect(known.locator("td").nth(2)).to_have_text("Ada <i>Lovelace</i>")
     expect(page.locator("tr", has_text="unknown")).to_have_count(1)
     # The thumbnail was loaded, and the style, too.
-    assert known.locator("img").evaluate("image => image.complete && image.naturalWidth > 0")
+    assert known.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     expect(page.locator("table")).to_have_css("border-collapse", "collapse")
 
 

@@ -137,6 +137,29 @@ def test_queue_deleted_is_declared_again(rabbit: OverRabbit, direct: RabbitSetti
     assert count(direct) == 2
 
 
+def write_down_a_dead_leader(server: RabbitServer) -> None:
+    """Have the register say that a node which is away leads the scan queue, as it does from a leader's death until the others
+    have written down whom they elected. The queue puts it right by itself within five seconds."""
+    queue = f'rabbit_misc:r(<<"/">>, queue, <<"{SCAN_QUEUE}">>)'
+    move = "fun(Q) -> {Name, _} = amqqueue:get_pid(Q), amqqueue:set_pid(Q, {Name, 'dead@localhost'}) end"
+    server.ctl("eval", f"rabbit_misc:execute_mnesia_transaction(fun() -> rabbit_amqqueue:update({queue}, {move}) end).")
+
+
+def test_a_leader_that_is_dead_when_a_channel_is_new(rabbit: OverRabbit, rabbit_server: RabbitServer) -> None:
+    """RabbitMQ 3.10 refuses whatever comes by a channel that met a dead leader first, although another one leads since."""
+    if not rabbit_server.ctl("version").startswith("3.10."):
+        pytest.skip("a fault of RabbitMQ 3.10")
+
+    def refused(publisher: RabbitJobPublisher) -> bool:
+        publisher.ping()
+        write_down_a_dead_leader(rabbit_server)
+        return not _publishes(publisher)
+
+    # The register may be put right in between; a channel that published once is not deceived any more.
+    publisher = next(publisher for publisher in (rabbit.publisher() for _ in range(10)) if refused(publisher))
+    until(lambda: _publishes(publisher))
+
+
 def test_depth_of_a_deleted_queue(rabbit: OverRabbit, direct: RabbitSettings) -> None:
     on_channel(direct, lambda channel: channel.queue_delete(SCAN_QUEUE))
     assert rabbit.publisher().depth() == 0

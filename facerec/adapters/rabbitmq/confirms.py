@@ -9,10 +9,9 @@ from typing import Any
 from pika import BasicProperties
 from pika.channel import Channel
 
-from facerec.adapters.rabbitmq.errors import ConnectionLost, Unroutable
+from facerec.adapters.rabbitmq.errors import ConnectionLost, Refused, Unroutable
 from facerec.adapters.rabbitmq.link import Operation
 from facerec.adapters.rabbitmq.session import Session
-from facerec.errors import BrokerUnavailable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +25,7 @@ class Message:
 
 
 class Publish(Operation[None]):
-    """Publish a message; done when the broker has confirmed it. Fails with Unroutable, ConnectionLost, BrokerUnavailable."""
+    """Publish a message; done when the broker has confirmed it. Fails with one of `errors`."""
 
     def __init__(self, message: Message) -> None:
         super().__init__()
@@ -42,6 +41,11 @@ class Confirms:
     """Numbers the messages as the broker does and matches its answers with them.
 
     A message that no queue takes comes back before its confirm; it is known by where it went and its message id.
+
+    A channel on which the broker refused a message is used no more. RabbitMQ 3.10 has each channel remember where a queue's
+    leader is. A channel that first publishes after that node died, and before the others have written down whom they elected,
+    asks the dead one, refuses the message, remembers nothing new, and would refuse every message after it for as long as the
+    node is away (``rabbit_fifo_client:enqueue``). A new channel looks the leader up anew.
     """
 
     def __init__(self, session: Session) -> None:
@@ -50,6 +54,7 @@ class Confirms:
         self._waiting: list[Publish] | None = []
         self._unconfirmed: dict[int, Publish] = {}
         self._returned: Counter[tuple[str, str, str]] = Counter()
+        self._retired = False
         self._channel = session.connection.channel(on_open_callback=self._opened)
         self._channel.add_on_close_callback(self._closed)
 
@@ -77,8 +82,18 @@ class Confirms:
     def _on_confirm(self, frame: Any) -> None:
         self._session.progress += 1
         refused = frame.method.NAME == "Basic.Nack"
+        if refused:
+            self._retire()
         for tag in self._tags(frame.method.delivery_tag, frame.method.multiple):
             self._answer(self._unconfirmed.pop(tag), refused)
+        if self._retired and not self._unconfirmed and self._channel.is_open:
+            self._channel.close()
+
+    def _retire(self) -> None:
+        """What comes next goes by a new channel; what went by this one is still answered on it."""
+        self._retired = True
+        if self._session.confirms is self:
+            self._session.confirms = None
 
     def _tags(self, last: int, multiple: bool) -> list[int]:
         """A confirm for many is for all up to ``last``; the dictionary keeps their order."""
@@ -98,14 +113,14 @@ class Confirms:
             self._returned -= Counter([place])
             operation.fail(Unroutable(f"RabbitMQ has no queue for {message.key!r}: unroutable"))
         elif refused:
-            operation.fail(BrokerUnavailable("RabbitMQ refused the message"))
+            operation.fail(Refused(f"RabbitMQ refused a message for {message.key!r}"))
         else:
             operation.finish(None)
 
     def _closed(self, _channel: Channel, reason: Exception) -> None:
-        """Without its channel the session is of no use; the next one declares everything anew."""
+        """Without its channel the session is of no use, unless it has a new one; the next one declares everything anew."""
         for operation in self._unconfirmed.values():
             operation.fail(ConnectionLost(f"RabbitMQ closed the channel: {reason}"))
         self._unconfirmed.clear()
-        if self._session.connection.is_open:
+        if not self._retired and self._session.connection.is_open:
             self._session.abort(str(reason))

@@ -28,6 +28,10 @@ class ConnectionLost(BrokerUnavailable):
     """The connection ended while an answer was awaited; the same again on a new one may work."""
 
 
+class Refused(BrokerUnavailable):
+    """The broker did not keep the message; on another channel it may."""
+
+
 class Unroutable(BrokerUnavailable):
     """The broker took the message and found no queue for it."""
 

@@ -12,7 +12,7 @@ from pika import BasicProperties
 from pika.channel import Channel
 
 from facerec.adapters.rabbitmq.confirms import Message, Publish
-from facerec.adapters.rabbitmq.errors import NOT_FOUND, ConnectionLost, Unroutable, is_closed_with, lost
+from facerec.adapters.rabbitmq.errors import NOT_FOUND, ConnectionLost, Refused, Unroutable, is_closed_with, lost
 from facerec.adapters.rabbitmq.link import Declare, Link, Operation
 from facerec.adapters.rabbitmq.session import Session
 from facerec.config import RabbitSettings
@@ -31,7 +31,7 @@ from facerec.topology import (
 )
 
 TRIES = 3
-"""One on a connection that turns out to be dead, one for which queues were missing, one that ought to work."""
+"""One on a connection that turns out to be dead, one that is refused or for which queues were missing, one that ought to work."""
 DEPTH_AGE = 1.0
 PERSISTENT = 2
 
@@ -77,7 +77,7 @@ class RabbitJobPublisher:
         for tries_left in reversed(range(TRIES)):
             try:
                 return self._link.call(Publish(message), deadline)
-            except ConnectionLost:
+            except (ConnectionLost, Refused):
                 if not tries_left:
                     raise
             except Unroutable:

@@ -143,3 +143,33 @@ def test_each_call_is_logged_once_with_its_outcome(client: FlaskClient, caplog: 
     assert (good.__dict__["outcome"], good.__dict__["status"], good.levelname) == ("ok", 202, "INFO")
     assert good.__dict__["owner"] == "default"
     assert len(good.__dict__["image_hash"]) == 64
+    assert good.__dict__["reason"] is None
+    assert "control characters" in bad.__dict__["reason"]
+
+
+def test_the_log_says_why_a_call_was_refused(
+    client: FlaskClient, front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="rest")
+    front.publisher.failures = {
+        "depth": BrokerUnavailable("RabbitMQ did not answer in time"),
+        "ping": BrokerUnavailable("RabbitMQ is not available: refused"),
+    }
+
+    client.post("/scan/image/a.jpg", data=picture())
+    client.get("/readyz")
+
+    posted, ready = [record.__dict__["reason"] for record in caplog.records if record.name == "rest.calls"]
+    assert posted == "RabbitMQ did not answer in time"
+    assert ready == "broker: RabbitMQ is not available: refused"
+
+
+def test_the_log_does_not_repeat_an_address(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    """It may be signed, or hold a password."""
+    caplog.set_level(logging.INFO, logger="rest")
+
+    client.post("/scan/url", json={"url": "https://anna:secret\N{FULLWIDTH NUMBER SIGN}@example.org"})
+
+    [record] = [record for record in caplog.records if record.name == "rest.calls"]
+    assert record.__dict__["outcome"] == "BAD_PARAM"
+    assert "secret" not in str(record.__dict__)
