@@ -18,6 +18,7 @@ from facerec.adapters.redis import (
     RedisDatabases,
     RedisErrands,
     RedisFaceBook,
+    RedisJournal,
     RedisOverview,
     RedisPeople,
     RedisRegeneration,
@@ -87,7 +88,7 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
         admissions=admissions, overview=overview, errands=RedisErrands(databases), images=images, letters=letters
     )
     enrolments = Enrolments(book, admissions, lookup, time.time, settings.rest.interactive_timeout)
-    identification = Identification(book, lookup, workers, own.identify_strict, own.index_servers)
+    identification = Identification(book, lookup, RedisJournal(databases), own.identify_strict)
     scans = WorkerScans(
         admissions=admissions,
         records=contacts,

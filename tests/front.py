@@ -22,7 +22,7 @@ from facerec.errors import BadParam, FacerecError
 from facerec.faces import Box, Face, Model
 from facerec.galleries import FaceBook
 from facerec.jobs import Reply, Request, ScanJob
-from facerec.ports import MATCHES_SHOWN, Admission, Census, Change, DeadLetter, ImageStore, Notice, Place
+from facerec.ports import MATCHES_SHOWN, Admission, Change, DeadLetter, ImageStore, Notice, Place
 from facerec.records import pack_face
 from facerec.services.analyser import Attributing
 from facerec.services.contacts import ContactBooks
@@ -252,8 +252,10 @@ class FakeWorkers(Failing):
         self._maybe_fail("workers")
         return self.states
 
-    def census(self, seconds: float) -> Census:
-        return Census(len(self.states), 0)
+
+class FakeJournal:
+    def position(self) -> int:
+        return 7
 
 
 class FakeFetcher(Failing):
@@ -544,7 +546,7 @@ class Front:
             images=self.images,
             letters=self.letters,
         )
-        identification = Identification(self.findface, lookup, self.workers)
+        identification = Identification(self.findface, lookup, FakeJournal())
         return Services(
             settings=self.settings,
             admissions=self.admissions,

@@ -84,6 +84,7 @@ class Interactive:
         asked = model_of(request.parameters)
         count = number_of(request.parameters, "count", 1, MAX_COUNT)
         limit = number_of(request.parameters, "limit", 0, 4)
+        since = number_of({"position": 0, **request.parameters}, "position", 0, 1 << 62)
         allowed = self._among(request)
         beyond = None if request.parameters.get("beyond") is None else pair_of(request.parameters, "beyond")
 
@@ -93,7 +94,9 @@ class Interactive:
             model = asked or self._committer.model or self._model
             found = [index.nearest(request.owner, model, probe, int(count), limit, allowed, beyond) for probe in probes]
             rows = [[{"face_id": hit.face_id, "distance": hit.distance} for hit in hits] for hits in found]
-            self._answer(delivery, Reply(True, {"probes": rows, "known_faces": len(index), "position": index.position}))
+            parts = [part.document() for part in self._committer.parts(model, int(since))]
+            told = {"known_faces": len(index), "position": index.position, "parts": parts}
+            self._answer(delivery, Reply(True, {"probes": rows} | told))
 
         self._committer.ask(ask, asked)
 

@@ -189,8 +189,8 @@ class Faces:
     ) -> Hits:
         """At most ``limit`` (0: MAX_COUNT) faces that pass the filters, by falling confidence: filters come before the limit.
 
-        ``filters`` is a function, or attributes of `StoredFace` and their values. ``ignore_errors`` False makes a worker
-        that is missing an error, None does as the service is set.
+        ``filters`` is a function, or attributes of `StoredFace` and their values. ``ignore_errors`` False makes it an error
+        when a part of the index does not answer, None does as the service is set.
         """
         strict = None if ignore_errors is None else not ignore_errors
         passes = None if filters is None else filter_of(filters)

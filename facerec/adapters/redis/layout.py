@@ -53,7 +53,6 @@ session:<sha256>       string  a browser's session at the page: SHA-256 of the t
 people, grouping, ...  many    persons: see `facerec.adapters.redis.people`
 contact, contacts      many    contacts: see `facerec.adapters.redis.contacts`
 workers                set     names of the workers that live, or lived lately
-workers:heard          zset    the same, by the second in which they were last heard of
 worker:<name>          string  what a living worker says of itself, JSON; expires
 =====================  ======  =========================================================================================
 
