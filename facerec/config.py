@@ -91,7 +91,7 @@ class RestSettings:
     """The front door. Sizes in bytes and pixels, times in seconds.
 
     ``event_streams`` clients of a process may listen to events, on threads beyond ``threads``. ``rate_limit`` requests a second,
-    and ``rate_burst`` at once, a token may make of each process; 0 means as many as it likes.
+    and ``rate_burst`` at once, a token may make of all front doors together; 0 means as many as it likes.
     """
 
     host: str = "127.0.0.1"

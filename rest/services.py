@@ -14,6 +14,7 @@ from facerec.ports import (
     Admissions,
     JobPublisher,
     Overview,
+    Rates,
     Requester,
     Sessions,
     Tokens,
@@ -34,7 +35,6 @@ from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
 from facerec.services.webhooks import Poster
 from rest.hub import EventHub
-from rest.rates import Rates
 
 
 class PictureHeader(Protocol):
@@ -76,6 +76,7 @@ class Services:
     overview: Overview
     whereabouts: Whereabouts
     sessions: Sessions
+    rates: Rates
     pictures: Pictures
     people: People
     erasure: Erasure
@@ -92,7 +93,6 @@ class Services:
     contacts: ContactBooks
     regeneration: Regeneration
     hooks: Hooks = field(default_factory=Hooks)
-    rates: Rates = field(default_factory=Rates)
     clock: Callable[[], float] = time.time
 
     def close(self) -> None:

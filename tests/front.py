@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from facerec.adapters.imagestore import open_image_store
+from facerec.adapters.memory.rates import MemoryRates
 from facerec.config import RestSettings, Settings
 from facerec.engine.pictures import probe
 from facerec.errors import BadParam, FacerecError
@@ -524,6 +525,7 @@ class Front:
     regenerations: FakeRegenerations = field(default_factory=FakeRegenerations)
     contacts: ContactBooks = field(default_factory=lambda: ContactBooks(cast(Any, None), cast(Any, None)))
     webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
+    rates: MemoryRates = field(default_factory=MemoryRates)
 
     findface: FaceBook = field(default_factory=lambda: cast(FaceBook, Failing()))
     """The FindFace interface is tested over real servers; here only its doors are."""
@@ -559,6 +561,7 @@ class Front:
             overview=self.overview,
             whereabouts=self.whereabouts,
             sessions=self.sessions,
+            rates=self.rates,
             pictures=Pictures(self.images, self.whereabouts),
             people=self.people,
             erasure=erasure,

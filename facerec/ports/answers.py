@@ -203,3 +203,13 @@ class Sessions(Protocol):
         """Whose session it is; None when it is over, or its token was revoked."""
 
     def close(self, secret: str) -> None: ...
+
+
+class Rates(Protocol):
+    """How fast callers ask: a bucket for each, which every request takes one token from and which fills at a steady rate."""
+
+    def take(self, caller: str, rate: float, burst: int) -> float:
+        """One request; ``rate`` a second may come for ever, ``burst`` at once. Raises StoreUnavailable.
+
+        0 when it may come; else the seconds to wait until one may, and nothing was taken.
+        """
