@@ -70,12 +70,11 @@ class Interactive:
 
     def _analyse(self, delivery: Delivery, request: Request) -> None:
         chips = bool(request.parameters.get("chips"))
-        thumbnails = bool(request.parameters.get("thumbnails"))
         model = model_of(request.parameters) or self._committer.model
-        task = Task(request.body, model, boxes_of(request.parameters), pictures=chips or thumbnails)
+        task = Task(request.body, model, boxes_of(request.parameters), pictures=chips)
         self._pool.submit(
             task,
-            lambda result: self._answer(delivery, analysis_reply(result, thumbnails=thumbnails)),
+            lambda result: self._answer(delivery, analysis_reply(result)),
             urgent=True,
             is_wanted=lambda: self._is_wanted(delivery, request),
         )
@@ -131,13 +130,11 @@ class Interactive:
         self._consumer.ack([delivery])
 
 
-def analysis_reply(result: Result, *, thumbnails: bool = False) -> Reply:
-    """An analysis, or the error in its place, as a reply; with the faces as JPEG in base64 when they are asked for."""
+def analysis_reply(result: Result) -> Reply:
+    """An analysis, or the error in its place, as a reply."""
     if isinstance(result, FacerecError):
         return Reply(False, error_document(result))
-    faces = result.renderings.thumbnails if thumbnails and result.renderings else ()
-    more = {"thumbnails": [base64.b64encode(face).decode() for face in faces]} if thumbnails else {}
-    return Reply(True, analysis_document(result) | more)
+    return Reply(True, analysis_document(result))
 
 
 def analysis_document(analysis: Analysis) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Any
 from facerec.confidence import DEFAULT_THRESHOLD
 from facerec.errors import BadParam, InternalError, NotFound
 from facerec.galleries import FaceBook, StoredFace, check_gallery
-from facerec.plugins.documents import Document, Store
 from facerec.plugins.faces import ExtractionFace, Extractor, Faces, Hits, Probe, encoding_of, filter_of
 from facerec.plugins.hooks import Hooks
 from facerec.plugins.owners import ALL_USERS, AllUsers, User, owners_of
@@ -25,11 +24,9 @@ from facerec.services.erasure import FaceRemoval
 from facerec.services.identify import Hit, Identification
 from facerec.services.lookup import Lookup
 from facerec.services.persons import Persons as PersonService
-from facerec.services.pictures import Pictures
-from facerec.services.uploads import Uploads
 
 
-class Galleries(Store):
+class Galleries:
     def __init__(self, book: FaceBook) -> None:
         self._book = book
 
@@ -59,17 +56,17 @@ class Galleries(Store):
         return True
 
 
-class Persons(Store):
+class Persons:
     def __init__(self, book: FaceBook, persons: PersonService) -> None:
         self._book = book
         self._persons = persons
 
-    async def find(self, user: User) -> list[Document]:
-        return [Document(person) for owner in owners_of(self._book, user) for person in self._persons.all(owner)]
+    async def find(self, user: User) -> list[dict[str, Any]]:
+        return [person for owner in owners_of(self._book, user) for person in self._persons.all(owner)]
 
-    async def find_one(self, user: str, person_id: int) -> Document | None:
+    async def find_one(self, user: str, person_id: int) -> dict[str, Any] | None:
         try:
-            return Document(self._persons.one(user, person_id))
+            return self._persons.one(user, person_id)
         except NotFound:
             return None
 
@@ -80,17 +77,17 @@ class Persons(Store):
         """Ids of the person's faces, newest first."""
         return self._book.person_faces(user, person_id)
 
-    async def add(self, user: str, person: Mapping[str, str]) -> Document:
+    async def add(self, user: str, person: Mapping[str, str]) -> dict[str, Any]:
         """``person`` is ``{"meta"}``, its name: a person without name and face is none. Raises ValueError."""
         try:
-            return Document(self._persons.add(user, person.get("meta", "")))
+            return self._persons.add(user, person.get("meta", ""))
         except BadParam as error:
             raise ValueError(error.reason) from error
 
-    async def update_one(self, user: str, person_id: int, *, meta: str) -> Document | None:
+    async def update_one(self, user: str, person_id: int, *, meta: str) -> dict[str, Any] | None:
         """None when there is none. Raises BadParam."""
         try:
-            return Document(self._persons.rename(user, person_id, meta))
+            return self._persons.rename(user, person_id, meta)
         except NotFound:
             return None
 
@@ -122,24 +119,24 @@ class Persons(Store):
         return self._persons.is_friend(user, person_id, cam_id)
 
 
-class Cameras(Store):
+class Cameras:
     def __init__(self, book: FaceBook) -> None:
         self._book = book
 
-    async def find(self, user: User) -> list[Document]:
-        return [Document(camera) for owner in owners_of(self._book, user) for camera in self._book.cameras(owner)]
+    async def find(self, user: User) -> list[dict[str, Any]]:
+        return [camera for owner in owners_of(self._book, user) for camera in self._book.cameras(owner)]
 
-    async def find_one(self, user: str, camera_id: str) -> Document | None:
-        return await self.wrap_in_model(self._book.camera(user, camera_id))
+    async def find_one(self, user: str, camera_id: str) -> dict[str, Any] | None:
+        return self._book.camera(user, camera_id)
 
     async def count(self, user: User) -> int:
         return len(await self.find(user))
 
-    async def add(self, user: str, camera: Mapping[str, Any]) -> Document:
+    async def add(self, user: str, camera: Mapping[str, Any]) -> dict[str, Any]:
         """``camera`` has some of id, meta, url, detector, enabled, rot, roi. Raises BadParam, Conflict."""
-        return Document(cameras.add_camera(self._book, user, camera))
+        return cameras.add_camera(self._book, user, camera)
 
-    async def update_one(self, user: str, camera_id: str, **fields: Any) -> Document | None:
+    async def update_one(self, user: str, camera_id: str, **fields: Any) -> dict[str, Any] | None:
         """None when there is none. Raises BadParam."""
         checked = cameras.check_camera(fields)
         try:
@@ -153,7 +150,7 @@ class Cameras(Store):
         return self._book.remove_camera(user, camera_id) or None
 
 
-class Users(Store):
+class Users:
     def __init__(self, book: FaceBook, tokens: Tokens) -> None:
         self._book = book
         self._tokens = tokens
@@ -216,21 +213,10 @@ def make_context(
     persons: PersonService,
     tokens: Tokens,
     removal: FaceRemoval,
-    uploads: Uploads,
-    pictures: Pictures,
     hooks: Hooks,
 ) -> Context:
     return Context(
-        faces=Faces(
-            book=book,
-            enrolments=enrolments,
-            identification=identification,
-            persons=persons,
-            removal=removal,
-            lookup=lookup,
-            uploads=uploads,
-            pictures=pictures,
-        ),
+        faces=Faces(book=book, enrolments=enrolments, identification=identification, persons=persons, removal=removal),
         galleries=Galleries(book),
         persons=Persons(book, persons),
         cameras=Cameras(book),
