@@ -33,6 +33,7 @@ from facerec.services.people import People
 from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
+from facerec.services.uploads import Uploads
 from facerec.services.webhooks import Poster
 from rest.hub import EventHub
 
@@ -90,6 +91,7 @@ class Services:
     attributing: Attributing
     persons: Persons
     removal: FaceRemoval
+    uploads: Uploads
     contacts: ContactBooks
     regeneration: Regeneration
     hooks: Hooks = field(default_factory=Hooks)

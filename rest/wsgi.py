@@ -45,6 +45,7 @@ from facerec.services.matches import WorkerMatches
 from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
+from facerec.services.uploads import Uploads
 from rest.app import create_app
 from rest.hub import EventHub
 from rest.services import Services
@@ -120,6 +121,9 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
         enrolments=enrolments,
         identification=identification,
         removal=FaceRemoval(book, erasure, settings.tolerance),
+        uploads=Uploads(
+            images, lambda image: probe(image, settings.max_pixels), settings.rest.max_upload_bytes, time.time
+        ),
         persons=Persons(people, book, enrolments, identification, own, time.time),
         attributing=Attributing(load_analyser(own.analyser)),
         webhooks=RedisWebhooks(databases),

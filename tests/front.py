@@ -35,6 +35,7 @@ from facerec.services.lookup import Lookup
 from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
+from facerec.services.uploads import Uploads
 from facerec.values import Secret
 from rest.hub import EventHub
 from rest.services import Services
@@ -566,6 +567,7 @@ class Front:
             people=self.people,
             erasure=erasure,
             removal=FaceRemoval(self.findface, erasure, self.settings.tolerance),
+            uploads=Uploads(self.images, lambda _: None, self.settings.rest.max_upload_bytes, clock),
             dead=DeadLetters(self.letters, self.admissions),
             hub=self.hub,
             webhooks=self.webhooks,

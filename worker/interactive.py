@@ -70,11 +70,12 @@ class Interactive:
 
     def _analyse(self, delivery: Delivery, request: Request) -> None:
         chips = bool(request.parameters.get("chips"))
+        thumbnails = bool(request.parameters.get("thumbnails"))
         model = model_of(request.parameters) or self._committer.model
-        task = Task(request.body, model, boxes_of(request.parameters), pictures=chips)
+        task = Task(request.body, model, boxes_of(request.parameters), pictures=chips or thumbnails)
         self._pool.submit(
             task,
-            lambda result: self._answer(delivery, analysis_reply(result)),
+            lambda result: self._answer(delivery, analysis_reply(result, thumbnails=thumbnails)),
             urgent=True,
             is_wanted=lambda: self._is_wanted(delivery, request),
         )
@@ -130,11 +131,13 @@ class Interactive:
         self._consumer.ack([delivery])
 
 
-def analysis_reply(result: Result) -> Reply:
-    """An analysis, or the error in its place, as a reply."""
+def analysis_reply(result: Result, *, thumbnails: bool = False) -> Reply:
+    """An analysis, or the error in its place, as a reply; with the faces as JPEG in base64 when they are asked for."""
     if isinstance(result, FacerecError):
         return Reply(False, error_document(result))
-    return Reply(True, analysis_document(result))
+    faces = result.renderings.thumbnails if thumbnails and result.renderings else ()
+    more = {"thumbnails": [base64.b64encode(face).decode() for face in faces]} if thumbnails else {}
+    return Reply(True, analysis_document(result) | more)
 
 
 def analysis_document(analysis: Analysis) -> dict[str, Any]:

@@ -83,6 +83,15 @@ class Lookup:
         """Every face of a photo. Chips come only from workers that keep pictures."""
         return _seen(self.ask("analyse", owner, {"model": None, "boxes": None, "chips": chips}, photo, is_gone))
 
+    def thumbnails(self, owner: str, photo: bytes, boxes: Sequence[Box]) -> list[bytes]:
+        """The face in each box as those of stored faces are shown: a JPEG. Raises UnreadableImage, InternalError."""
+        sides = [[box.top, box.right, box.bottom, box.left] for box in boxes]
+        asked = {"model": None, "boxes": sides, "thumbnails": True}
+        told = self.ask("analyse", owner, asked, photo, lambda: False).get("thumbnails", ())
+        if len(told) != len(boxes):
+            raise InternalError("the worker made no thumbnails")
+        return [base64.b64decode(face) for face in told]
+
     def _at(self, owner: str, photo: bytes, boxes: Sequence[Box], is_gone: IsGone) -> list[Seen]:
         sides = [[box.top, box.right, box.bottom, box.left] for box in boxes]
         return _seen(self.ask("analyse", owner, {"model": None, "boxes": sides}, photo, is_gone))
