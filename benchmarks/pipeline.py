@@ -38,6 +38,8 @@ from tests.stack import ROOT, Stack, free_port, wait_until
 
 CLIENTS = 16
 LONGEST = 120.0
+GROUPING = 600.0
+"""Seconds that the strangers may take to be grouped: they were written behind the service's back, all at once."""
 
 
 def main() -> None:
@@ -187,6 +189,7 @@ def our_photos(
     with Stack(redis_settings_of(redis), rabbit_settings_of(rabbit), folder, LOG_LEVEL="WARNING") as stack:
         warm = stack.scan(photos[0], "warm.jpg")
         stack.wait_ended([warm])
+        wait_until(lambda: is_grouped(databases), "the known faces are grouped", stack.log_tails, GROUPING)
         before = databases.client(HASH_TO_NAMES).dbsize()
 
         def run() -> None:
@@ -195,6 +198,12 @@ def our_photos(
             wait_until(lambda: names.dbsize() >= before + count, "all photos done", stack.log_tails, LONGEST)
 
         return count / timed(run)
+
+
+def is_grouped(databases: RedisDatabases) -> bool:
+    """Whether every known face has been offered to the persons, as in a service that was fed with them one by one."""
+    grouped, end = databases.client(OWN).mget("grouping:position", "journal:position")
+    return int(grouped or 0) == int(end or 0)
 
 
 def enroll_strangers(databases: RedisDatabases, count: int) -> None:

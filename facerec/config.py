@@ -91,7 +91,7 @@ class RestSettings:
     """The front door. Sizes in bytes and pixels, times in seconds.
 
     ``event_streams`` clients of a process may listen to events, on threads beyond ``threads``. ``rate_limit`` requests a second,
-    and ``rate_burst`` at once, a token may make of each process; 0 means as many as it likes.
+    and ``rate_burst`` at once, a token may make of all front doors together; 0 means as many as it likes.
     """
 
     host: str = "127.0.0.1"
@@ -148,12 +148,11 @@ class FindFaceSettings:
     ``person_identify_global``. A friend was seen on ``friend_count`` different days of ``friend_timezone`` within
     ``friend_interval`` seconds.
 
-    ``identify_strict`` is for calls that do not say ``strict``; ``index_servers`` is how many workers there should be, 0 for
-    those that there are. ``analyser`` names what tells age, gender and emotions (``module:factory``), '' for nothing.
+    ``identify_strict`` is for calls that do not say ``strict``. ``analyser`` names what tells age, gender and emotions
+    (``module:factory``), '' for nothing.
     """
 
-    identify_strict: bool = False
-    index_servers: int = 0
+    identify_strict: bool = True
     analyser: str = ""
     person_identify: bool = False
     person_identify_global: bool = False
@@ -338,7 +337,6 @@ def _findface(env: Environment) -> FindFaceSettings:
     default = FindFaceSettings()
     return FindFaceSettings(
         identify_strict=env.get("IDENTIFY_STRICT", flag, default.identify_strict),
-        index_servers=env.get("INDEX_SERVERS", at_least(0), default.index_servers),
         analyser=env.get("ANALYSER", entry, default.analyser),
         person_identify=env.get("PERSON_IDENTIFY", flag, default.person_identify),
         person_identify_global=env.get("PERSON_IDENTIFY_GLOBAL", flag, default.person_identify_global),

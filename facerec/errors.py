@@ -13,7 +13,7 @@
     ├── DeadlineExceeded           a synchronous request ran out of time
     ├── Backpressure               the queue is full; come again later
     ├── ServiceUnavailable         a part of the system is away; trying again helps
-    │   └── BrokerUnavailable, StoreUnavailable, ImageStoreUnavailable
+    │   └── BrokerUnavailable, StoreUnavailable, ImageStoreUnavailable, IndexIncomplete
     ├── EngineFailure              the face engine broke on this picture
     │   └── ChildDied, TimeLimitExceeded, AnalyserFailed
     └── ConfigError, ModelMissing, InternalError   the operator must act
@@ -194,6 +194,15 @@ class StoreUnavailable(ServiceUnavailable):
 
 class ImageStoreUnavailable(ServiceUnavailable):
     """The store of pictures cannot be reached."""
+
+
+class IndexIncomplete(ServiceUnavailable):
+    """Only ``live`` of the ``total`` parts of the index answered, and all were asked for."""
+
+    def __init__(self, live: int, total: int) -> None:
+        super().__init__(f"{live} of {total} parts of the index answered, and strict asks for all")
+        self.live = live
+        self.total = total
 
 
 class EngineFailure(FacerecError):

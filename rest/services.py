@@ -14,6 +14,7 @@ from facerec.ports import (
     Admissions,
     JobPublisher,
     Overview,
+    Rates,
     Requester,
     Sessions,
     Tokens,
@@ -32,9 +33,9 @@ from facerec.services.people import People
 from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
+from facerec.services.uploads import Uploads
 from facerec.services.webhooks import Poster
 from rest.hub import EventHub
-from rest.rates import Rates
 
 
 class PictureHeader(Protocol):
@@ -76,6 +77,7 @@ class Services:
     overview: Overview
     whereabouts: Whereabouts
     sessions: Sessions
+    rates: Rates
     pictures: Pictures
     people: People
     erasure: Erasure
@@ -89,10 +91,10 @@ class Services:
     attributing: Attributing
     persons: Persons
     removal: FaceRemoval
+    uploads: Uploads
     contacts: ContactBooks
     regeneration: Regeneration
     hooks: Hooks = field(default_factory=Hooks)
-    rates: Rates = field(default_factory=Rates)
     clock: Callable[[], float] = time.time
 
     def close(self) -> None:

@@ -18,8 +18,10 @@ from facerec.adapters.redis import (
     RedisDatabases,
     RedisErrands,
     RedisFaceBook,
+    RedisJournal,
     RedisOverview,
     RedisPeople,
+    RedisRates,
     RedisRegeneration,
     RedisSessions,
     RedisTokens,
@@ -43,6 +45,7 @@ from facerec.services.matches import WorkerMatches
 from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
+from facerec.services.uploads import Uploads
 from rest.app import create_app
 from rest.hub import EventHub
 from rest.services import Services
@@ -87,7 +90,7 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
         admissions=admissions, overview=overview, errands=RedisErrands(databases), images=images, letters=letters
     )
     enrolments = Enrolments(book, admissions, lookup, time.time, settings.rest.interactive_timeout)
-    identification = Identification(book, lookup, workers, own.identify_strict, own.index_servers)
+    identification = Identification(book, lookup, RedisJournal(databases), own.identify_strict)
     scans = WorkerScans(
         admissions=admissions,
         records=contacts,
@@ -108,6 +111,7 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
         overview=overview,
         whereabouts=whereabouts,
         sessions=RedisSessions(databases, tokens),
+        rates=RedisRates(databases),
         pictures=Pictures(images, whereabouts),
         people=people,
         erasure=erasure,
@@ -117,6 +121,9 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
         enrolments=enrolments,
         identification=identification,
         removal=FaceRemoval(book, erasure, settings.tolerance),
+        uploads=Uploads(
+            images, lambda image: probe(image, settings.max_pixels), settings.rest.max_upload_bytes, time.time
+        ),
         persons=Persons(people, book, enrolments, identification, own, time.time),
         attributing=Attributing(load_analyser(own.analyser)),
         webhooks=RedisWebhooks(databases),

@@ -16,13 +16,14 @@ import numpy as np
 from PIL import Image
 
 from facerec.adapters.imagestore import open_image_store
+from facerec.adapters.memory.rates import MemoryRates
 from facerec.config import RestSettings, Settings
 from facerec.engine.pictures import probe
 from facerec.errors import BadParam, FacerecError
 from facerec.faces import Box, Face, Model
 from facerec.galleries import FaceBook
 from facerec.jobs import Reply, Request, ScanJob
-from facerec.ports import MATCHES_SHOWN, Admission, Census, Change, DeadLetter, ImageStore, Notice, Place
+from facerec.ports import MATCHES_SHOWN, Admission, Change, DeadLetter, ImageStore, Notice, Place
 from facerec.records import pack_face
 from facerec.services.analyser import Attributing
 from facerec.services.contacts import ContactBooks
@@ -34,6 +35,7 @@ from facerec.services.lookup import Lookup
 from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
+from facerec.services.uploads import Uploads
 from facerec.values import Secret
 from rest.hub import EventHub
 from rest.services import Services
@@ -252,8 +254,10 @@ class FakeWorkers(Failing):
         self._maybe_fail("workers")
         return self.states
 
-    def census(self, seconds: float) -> Census:
-        return Census(len(self.states), 0)
+
+class FakeJournal:
+    def position(self) -> int:
+        return 7
 
 
 class FakeFetcher(Failing):
@@ -522,6 +526,7 @@ class Front:
     regenerations: FakeRegenerations = field(default_factory=FakeRegenerations)
     contacts: ContactBooks = field(default_factory=lambda: ContactBooks(cast(Any, None), cast(Any, None)))
     webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
+    rates: MemoryRates = field(default_factory=MemoryRates)
 
     findface: FaceBook = field(default_factory=lambda: cast(FaceBook, Failing()))
     """The FindFace interface is tested over real servers; here only its doors are."""
@@ -544,7 +549,7 @@ class Front:
             images=self.images,
             letters=self.letters,
         )
-        identification = Identification(self.findface, lookup, self.workers)
+        identification = Identification(self.findface, lookup, FakeJournal())
         return Services(
             settings=self.settings,
             admissions=self.admissions,
@@ -557,10 +562,12 @@ class Front:
             overview=self.overview,
             whereabouts=self.whereabouts,
             sessions=self.sessions,
+            rates=self.rates,
             pictures=Pictures(self.images, self.whereabouts),
             people=self.people,
             erasure=erasure,
             removal=FaceRemoval(self.findface, erasure, self.settings.tolerance),
+            uploads=Uploads(self.images, lambda _: None, self.settings.rest.max_upload_bytes, clock),
             dead=DeadLetters(self.letters, self.admissions),
             hub=self.hub,
             webhooks=self.webhooks,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from facerec.errors import FacerecError, InternalError, ServiceUnavailable
 from facerec.faces import Analysis, Model
 from facerec.index import FaceIndex
+from facerec.parts import Parts
 from facerec.ports import Consumer, Scanned
 from facerec.regenerate import Made, Wanted
 from facerec.regeneration import AsideCommits
@@ -98,6 +99,10 @@ class Committer:
         With the ``model`` of a probe it is the index of the set with that model, while two are kept.
         """
         self._inbox.put(_Question(question, model))
+
+    def parts(self, model: Model, position: int) -> Parts:
+        """The parts that a search in this model covers (`facerec.sets.Sets.parts`). For questions alone, while they are asked."""
+        return self._rule.sets.parts(model, position)
 
     def put_aside(self, commits: AsideCommits, wanted: Wanted, made: Made, done: Callable[[bool], None]) -> None:
         """Have an image written to the set aside; ``done`` is told whether it was."""

@@ -51,6 +51,8 @@ class Conductor:
         self._workers = workers
         self._committer = committer
         self._clock = clock
+        self._published = (0, 0)
+        """The run, and its last batch whose jobs the broker has all confirmed to us."""
         self._publishers = ThreadPoolExecutor(PUBLISHERS, "conductor")
         self._stop = threading.Event()
         self._thread = guarded_thread(self._run, "conductor", crashed)
@@ -102,11 +104,17 @@ class Conductor:
         elif run.complete and not run.counted and run.state == "running":
             self._steps.walk(run.run, "count", IMAGES_AT_ONCE)
             return BUSY
-        found = self._steps.take(run.run, run.workers or self._room(), LEASE)
-        jobs = [RegenerateJob(owner, image_hash, run.run) for owner, image_hash in found]
+        self._hand_out(run)
+        return IDLE / 4 if run.complete else BUSY
+
+    def _hand_out(self, run: Run) -> None:
+        """Put what is due on the scan queue. What another took and did not live to publish is due at once."""
+        of_run, published = self._published
+        batch = self._steps.take(run.run, run.workers or self._room(), LEASE, published if of_run == run.run else 0)
+        jobs = [RegenerateJob(owner, image_hash, run.run) for owner, image_hash in batch.images]
         for _ in self._publishers.map(self._publisher.publish, jobs):
             pass
-        return IDLE / 4 if run.complete else BUSY
+        self._published = run.run, batch.number
 
     def _room(self) -> int:
         """What the workers can have in hand, and a little more so that none of them waits."""

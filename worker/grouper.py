@@ -11,14 +11,15 @@ from facerec.faces import Model
 from facerec.index import Encodings, FaceIndex
 from facerec.ports import Journal
 from facerec.services.grouping import Neighbour
-from facerec.services.grouping_follower import Follower, GroupingStore, search_in
+from facerec.services.grouping_follower import IMAGES_AT_ONCE, Follower, GroupingStore, search_in
 from worker.committer import Committer
 from worker.guard import guarded_thread
 from worker.patience import Stopping
 
 log = logging.getLogger(__name__)
 PAUSE = 0.25
-"""Seconds between looks at the journal when there is nothing to do."""
+"""Seconds between looks at the journal. Faces that come meanwhile are looked up in one pass over the index: one by one, they
+would cost a scan more than its own search does."""
 AFTER_ERROR = 5.0
 
 
@@ -60,7 +61,7 @@ class Grouper:
     def _step(self) -> float:
         """Seconds until the next step."""
         try:
-            return 0.0 if self._follower.step() else PAUSE
+            return 0.0 if self._follower.step() == IMAGES_AT_ONCE else PAUSE
         except Stopping:
             return PAUSE
         except ServiceUnavailable as error:

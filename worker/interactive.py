@@ -70,11 +70,12 @@ class Interactive:
 
     def _analyse(self, delivery: Delivery, request: Request) -> None:
         chips = bool(request.parameters.get("chips"))
+        thumbnails = bool(request.parameters.get("thumbnails"))
         model = model_of(request.parameters) or self._committer.model
-        task = Task(request.body, model, boxes_of(request.parameters), pictures=chips)
+        task = Task(request.body, model, boxes_of(request.parameters), pictures=chips or thumbnails)
         self._pool.submit(
             task,
-            lambda result: self._answer(delivery, analysis_reply(result)),
+            lambda result: self._answer(delivery, analysis_reply(result, thumbnails=thumbnails)),
             urgent=True,
             is_wanted=lambda: self._is_wanted(delivery, request),
         )
@@ -84,6 +85,7 @@ class Interactive:
         asked = model_of(request.parameters)
         count = number_of(request.parameters, "count", 1, MAX_COUNT)
         limit = number_of(request.parameters, "limit", 0, 4)
+        since = number_of({"position": 0, **request.parameters}, "position", 0, 1 << 62)
         allowed = self._among(request)
         beyond = None if request.parameters.get("beyond") is None else pair_of(request.parameters, "beyond")
 
@@ -93,7 +95,9 @@ class Interactive:
             model = asked or self._committer.model or self._model
             found = [index.nearest(request.owner, model, probe, int(count), limit, allowed, beyond) for probe in probes]
             rows = [[{"face_id": hit.face_id, "distance": hit.distance} for hit in hits] for hits in found]
-            self._answer(delivery, Reply(True, {"probes": rows, "known_faces": len(index), "position": index.position}))
+            parts = [part.document() for part in self._committer.parts(model, int(since))]
+            told = {"known_faces": len(index), "position": index.position, "parts": parts}
+            self._answer(delivery, Reply(True, {"probes": rows} | told))
 
         self._committer.ask(ask, asked)
 
@@ -127,11 +131,13 @@ class Interactive:
         self._consumer.ack([delivery])
 
 
-def analysis_reply(result: Result) -> Reply:
-    """An analysis, or the error in its place, as a reply."""
+def analysis_reply(result: Result, *, thumbnails: bool = False) -> Reply:
+    """An analysis, or the error in its place, as a reply; with the faces as JPEG in base64 when they are asked for."""
     if isinstance(result, FacerecError):
         return Reply(False, error_document(result))
-    return Reply(True, analysis_document(result))
+    faces = result.renderings.thumbnails if thumbnails and result.renderings else ()
+    more = {"thumbnails": [base64.b64encode(face).decode() for face in faces]} if thumbnails else {}
+    return Reply(True, analysis_document(result) | more)
 
 
 def analysis_document(analysis: Analysis) -> dict[str, Any]:

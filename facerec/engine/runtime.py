@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +59,9 @@ class Network:
         Raises ConfigError when cuda is asked for and cannot be used.
         """
         provider = choose_provider(device, onnxruntime.get_available_providers())
+        if provider == CUDA:
+            # NVIDIA's libraries come as packages, and lie where no loader looks.
+            onnxruntime.preload_dlls()
         try:
             self._session = onnxruntime.InferenceSession(
                 model, _session_options(threads, keep_memory), providers=_fallback(provider)
@@ -81,12 +85,21 @@ class Network:
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
 
+def why_no_gpu(driver: str = "libcuda.so.1") -> str:
+    """What keeps ONNX Runtime from the GPU, as far as it can be seen from here; it says more on standard error itself."""
+    try:
+        ctypes.CDLL(driver)
+    except OSError as error:
+        return f"NVIDIA's driver is not here: {error}"
+    return "NVIDIA's driver is here, but it is too old for this CUDA, or CUDA or cuDNN is missing, or the GPU is not known to it"
+
+
 def _report_no_gpu(device: str) -> None:
     """ONNX Runtime falls back to the CPU by itself; nobody who paid for a GPU may have to guess that."""
-    message = "the GPU cannot be used (driver, CUDA or cuDNN missing?): the engine would run on the CPU"
+    reason = f"the GPU cannot be used ({why_no_gpu()})"
     if device == "cuda":
-        raise ConfigError(message)
-    logger.error(message, extra={"action": "device_chosen"})
+        raise ConfigError(f"device cuda was asked for, but {reason}")
+    logger.error("%s: the engine runs on the CPU", reason, extra={"action": "device_chosen"})
 
 
 _CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"}

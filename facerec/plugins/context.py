@@ -13,6 +13,7 @@ from typing import Any
 from facerec.confidence import DEFAULT_THRESHOLD
 from facerec.errors import BadParam, InternalError, NotFound
 from facerec.galleries import FaceBook, StoredFace, check_gallery
+from facerec.plugins.documents import Document, Store
 from facerec.plugins.faces import ExtractionFace, Extractor, Faces, Hits, Probe, encoding_of, filter_of
 from facerec.plugins.hooks import Hooks
 from facerec.plugins.owners import ALL_USERS, AllUsers, User, owners_of
@@ -24,9 +25,11 @@ from facerec.services.erasure import FaceRemoval
 from facerec.services.identify import Hit, Identification
 from facerec.services.lookup import Lookup
 from facerec.services.persons import Persons as PersonService
+from facerec.services.pictures import Pictures
+from facerec.services.uploads import Uploads
 
 
-class Galleries:
+class Galleries(Store):
     def __init__(self, book: FaceBook) -> None:
         self._book = book
 
@@ -56,17 +59,17 @@ class Galleries:
         return True
 
 
-class Persons:
+class Persons(Store):
     def __init__(self, book: FaceBook, persons: PersonService) -> None:
         self._book = book
         self._persons = persons
 
-    async def find(self, user: User) -> list[dict[str, Any]]:
-        return [person for owner in owners_of(self._book, user) for person in self._persons.all(owner)]
+    async def find(self, user: User) -> list[Document]:
+        return [Document(person) for owner in owners_of(self._book, user) for person in self._persons.all(owner)]
 
-    async def find_one(self, user: str, person_id: int) -> dict[str, Any] | None:
+    async def find_one(self, user: str, person_id: int) -> Document | None:
         try:
-            return self._persons.one(user, person_id)
+            return Document(self._persons.one(user, person_id))
         except NotFound:
             return None
 
@@ -77,17 +80,17 @@ class Persons:
         """Ids of the person's faces, newest first."""
         return self._book.person_faces(user, person_id)
 
-    async def add(self, user: str, person: Mapping[str, str]) -> dict[str, Any]:
+    async def add(self, user: str, person: Mapping[str, str]) -> Document:
         """``person`` is ``{"meta"}``, its name: a person without name and face is none. Raises ValueError."""
         try:
-            return self._persons.add(user, person.get("meta", ""))
+            return Document(self._persons.add(user, person.get("meta", "")))
         except BadParam as error:
             raise ValueError(error.reason) from error
 
-    async def update_one(self, user: str, person_id: int, *, meta: str) -> dict[str, Any] | None:
+    async def update_one(self, user: str, person_id: int, *, meta: str) -> Document | None:
         """None when there is none. Raises BadParam."""
         try:
-            return self._persons.rename(user, person_id, meta)
+            return Document(self._persons.rename(user, person_id, meta))
         except NotFound:
             return None
 
@@ -119,24 +122,24 @@ class Persons:
         return self._persons.is_friend(user, person_id, cam_id)
 
 
-class Cameras:
+class Cameras(Store):
     def __init__(self, book: FaceBook) -> None:
         self._book = book
 
-    async def find(self, user: User) -> list[dict[str, Any]]:
-        return [camera for owner in owners_of(self._book, user) for camera in self._book.cameras(owner)]
+    async def find(self, user: User) -> list[Document]:
+        return [Document(camera) for owner in owners_of(self._book, user) for camera in self._book.cameras(owner)]
 
-    async def find_one(self, user: str, camera_id: str) -> dict[str, Any] | None:
-        return self._book.camera(user, camera_id)
+    async def find_one(self, user: str, camera_id: str) -> Document | None:
+        return await self.wrap_in_model(self._book.camera(user, camera_id))
 
     async def count(self, user: User) -> int:
         return len(await self.find(user))
 
-    async def add(self, user: str, camera: Mapping[str, Any]) -> dict[str, Any]:
+    async def add(self, user: str, camera: Mapping[str, Any]) -> Document:
         """``camera`` has some of id, meta, url, detector, enabled, rot, roi. Raises BadParam, Conflict."""
-        return cameras.add_camera(self._book, user, camera)
+        return Document(cameras.add_camera(self._book, user, camera))
 
-    async def update_one(self, user: str, camera_id: str, **fields: Any) -> dict[str, Any] | None:
+    async def update_one(self, user: str, camera_id: str, **fields: Any) -> Document | None:
         """None when there is none. Raises BadParam."""
         checked = cameras.check_camera(fields)
         try:
@@ -150,7 +153,7 @@ class Cameras:
         return self._book.remove_camera(user, camera_id) or None
 
 
-class Users:
+class Users(Store):
     def __init__(self, book: FaceBook, tokens: Tokens) -> None:
         self._book = book
         self._tokens = tokens
@@ -213,10 +216,21 @@ def make_context(
     persons: PersonService,
     tokens: Tokens,
     removal: FaceRemoval,
+    uploads: Uploads,
+    pictures: Pictures,
     hooks: Hooks,
 ) -> Context:
     return Context(
-        faces=Faces(book=book, enrolments=enrolments, identification=identification, persons=persons, removal=removal),
+        faces=Faces(
+            book=book,
+            enrolments=enrolments,
+            identification=identification,
+            persons=persons,
+            removal=removal,
+            lookup=lookup,
+            uploads=uploads,
+            pictures=pictures,
+        ),
         galleries=Galleries(book),
         persons=Persons(book, persons),
         cameras=Cameras(book),

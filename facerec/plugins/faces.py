@@ -12,6 +12,7 @@ from facerec.errors import NotFound
 from facerec.faces import Box, Encoding
 from facerec.galleries import Bounds, Change, FaceBook, StoredFace
 from facerec.identity import image_hash
+from facerec.plugins.documents import Document, Store
 from facerec.plugins.owners import User, owners_of
 from facerec.services.analyser import NAMES, Attributing, texts_of
 from facerec.services.enrolment import Enrolments, Filter
@@ -19,11 +20,13 @@ from facerec.services.erasure import FaceRemoval
 from facerec.services.identify import MAX_COUNT, Hit, Identification, Question
 from facerec.services.lookup import Lookup, Seen
 from facerec.services.persons import Persons
+from facerec.services.pictures import Pictures
+from facerec.services.uploads import Uploads
 
 _AT_ONCE = 500
 
 
-class ExtractionFace(dict[str, Any]):
+class ExtractionFace(Document):
     """A face of a photo that is not stored; its keys are attributes, too, and a plugin may add ``meta`` and the like.
 
     ``bbox`` is ``{x1, y1, x2, y2}``, ``facen`` the encoding (128 float32), ``normalized`` the aligned face as PNG bytes or
@@ -35,15 +38,6 @@ class ExtractionFace(dict[str, Any]):
         super().__init__(keys)
         object.__setattr__(self, "user", user)
         object.__setattr__(self, "photo", photo)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError as error:
-            raise AttributeError(name) from error
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
 
     @property
     def box(self) -> Box:
@@ -99,7 +93,7 @@ class Extractor:
                 face.update({"facen": again.encoding} | ({"normalized": again.chip or None} if chips else {}))
 
 
-class Faces:
+class Faces(Store):
     def __init__(
         self,
         *,
@@ -108,12 +102,18 @@ class Faces:
         identification: Identification,
         persons: Persons,
         removal: FaceRemoval,
+        lookup: Lookup,
+        uploads: Uploads,
+        pictures: Pictures,
     ) -> None:
         self._book = book
         self._enrolments = enrolments
         self._identification = identification
         self._persons = persons
         self._removal = removal
+        self._lookup = lookup
+        self._uploads = uploads
+        self._pictures = pictures
 
     async def find(self, user: User, gallery: str = "default", meta: str | None = None) -> list[StoredFace]:
         """All faces of a gallery, newest first, with this meta only when it is given."""
@@ -189,8 +189,8 @@ class Faces:
     ) -> Hits:
         """At most ``limit`` (0: MAX_COUNT) faces that pass the filters, by falling confidence: filters come before the limit.
 
-        ``filters`` is a function, or attributes of `StoredFace` and their values. ``ignore_errors`` False makes a worker
-        that is missing an error, None does as the service is set.
+        ``filters`` is a function, or attributes of `StoredFace` and their values. ``ignore_errors`` False makes it an error
+        when a part of the index does not answer, None does as the service is set.
         """
         strict = None if ignore_errors is None else not ignore_errors
         passes = None if filters is None else filter_of(filters)
@@ -199,6 +199,38 @@ class Faces:
         hits = Hits(found.rows[0])
         hits.live_servers, hits.total_servers = found.servers.live, found.servers.total
         return hits
+
+    async def regenerate_id(self, face: ExtractionFace) -> ExtractionFace:
+        """Forget an ``_id`` or ``id`` that the face was given, in place, so that `add` makes one: nobody else can."""
+        for name in ("_id", "id"):
+            face.pop(name, None)
+        return face
+
+    async def gen_ffupload_key(self, user: str, face: ExtractionFace | StoredFace, kind: str = "photo") -> str:
+        """A new key for a picture that belongs to the photo of ``face``: ``kind`` is photo, thumb or norm. Raises ValueError."""
+        return self._uploads.key(user, _photo_hash(face), kind)
+
+    async def upload(self, user: str, key: str, picture: bytes) -> str:
+        """Keep a picture under a key of `gen_ffupload_key`; its path at this service, '' when no pictures are kept.
+
+        Raises ValueError, TooLarge, UnsupportedImage, UnreadableImage, ImageStoreUnavailable.
+        """
+        return f"/v1/uploads/{key}" if self._uploads.put(user, key, picture) else ""
+
+    async def upload_thumbnail(self, user: str, face: ExtractionFace | StoredFace, key: str | None = None) -> str:
+        """Keep the face itself as `upload` does, by default under a new key. Raises NotFound without a picture of it."""
+        picture: bytes | None
+        if isinstance(face, StoredFace):
+            picture = self._pictures.thumbnail(user, face.id)
+        else:
+            (picture,) = self._lookup.thumbnails(user, face.photo, [face.box])
+        if picture is None:
+            raise NotFound("no picture of this face is kept")
+        return await self.upload(user, key or await self.gen_ffupload_key(user, face, "thumb"), picture)
+
+    async def remove_uploads(self, user: str, face: ExtractionFace | StoredFace) -> int:
+        """Remove all that was uploaded for the photo of ``face``, as erasing the photo does; how many pictures there were."""
+        return self._uploads.erase(user, _photo_hash(face))
 
     def _wish(self, user: str, face: ExtractionFace) -> Wish:
         settings, now = self._persons.settings, self._persons.clock()
@@ -229,6 +261,10 @@ class Faces:
         while ids := self._book.page(owner, gallery, bounds, _AT_ONCE, meta).ids:
             yield from (face for face in self._book.faces(owner, ids) if face)
             bounds = Bounds(below=ids[-1])
+
+
+def _photo_hash(face: ExtractionFace | StoredFace) -> str:
+    return face.image if isinstance(face, StoredFace) else str(face["photo_hash"])
 
 
 def encoding_of(face: Probe) -> Encoding:

@@ -135,16 +135,8 @@ class Tokens(Protocol):
         """Whether any token is configured; without one only loopback clients are served."""
 
 
-@dataclass(frozen=True, slots=True)
-class Census:
-    """Workers that hold the whole index and have no problem, and those that ought to and do not."""
-
-    live: int
-    missing: int
-
-
 class Workers(Protocol):
-    """Who works: a worker tells that it lives, the front door counts."""
+    """Who works: a worker tells that it lives, the front door shows it."""
 
     def alive(self, worker: str, state: Mapping[str, Any], seconds: float) -> None:
         """``worker`` lives and should be forgotten unless it says so again within ``seconds``."""
@@ -152,9 +144,6 @@ class Workers(Protocol):
     def gone(self, worker: str) -> None: ...
 
     def workers(self) -> dict[str, dict[str, Any]]: ...
-
-    def census(self, seconds: float) -> Census:
-        """A worker that fell silent without signing off is missed for so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,3 +203,13 @@ class Sessions(Protocol):
         """Whose session it is; None when it is over, or its token was revoked."""
 
     def close(self, secret: str) -> None: ...
+
+
+class Rates(Protocol):
+    """How fast callers ask: a bucket for each, which every request takes one token from and which fills at a steady rate."""
+
+    def take(self, caller: str, rate: float, burst: int) -> float:
+        """One request; ``rate`` a second may come for ever, ``burst`` at once. Raises StoreUnavailable.
+
+        0 when it may come; else the seconds to wait until one may, and nothing was taken.
+        """

@@ -143,6 +143,13 @@ class Journal(Protocol):
         """What happened after ``position``, oldest first."""
 
 
+class JournalEnd(Protocol):
+    """The journal as a front end asks."""
+
+    def position(self) -> int:
+        """Where the journal ends: all that is known to anybody now was written at or before it. May raise StoreUnavailable."""
+
+
 class Commits(Protocol):
     """The store as the worker sees it. Every method is one atomic step and may raise StoreUnavailable.
 

@@ -116,20 +116,22 @@ class Follower:
         self._journal = journal
         self._search = search
 
-    def step(self) -> bool:
-        """Place the faces of some images, if it is our turn. False when it is not, there are none, or people changed while
-        we looked: then try again a little later. Raises StoreUnavailable."""
+    def step(self) -> int:
+        """Place the faces of some images, if it is our turn; how many entries of the journal are done, IMAGES_AT_ONCE at most.
+
+        0 when it is not our turn, there are none, or people changed while we looked: then try again a little later. Raises
+        StoreUnavailable."""
         turn = self._take_turn()
         if not turn.ours or turn.position == turn.journal:
-            return False
+            return 0
         entries = self._journal.since(turn.position)
         if isinstance(entries, JournalGap) or is_switch(entries):
-            return self._sweep(turn)
+            return IMAGES_AT_ONCE if self._sweep(turn) else 0
         some = entries[:IMAGES_AT_ONCE]
         if not some:
-            return False
+            return 0
         pictures = [_picture(entry) for entry in some if entry.operation == "add"]
-        return self._place(turn.position, some[-1].position, pictures)
+        return len(some) if self._place(turn.position, some[-1].position, pictures) else 0
 
     def resign(self) -> None:
         """Let another worker have the turn. Raises StoreUnavailable."""

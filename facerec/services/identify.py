@@ -1,21 +1,22 @@
 """Identify, 1:N: the known faces near a probe, for /v1 and for plugins. Exact, filtered before it is limited.
 
-Every worker holds the whole index, so one worker's answer is all of it. What users of a sharded index watch is still told:
-`Servers` counts the workers that hold the index now and those that should; ``strict`` makes a missing one an error.
+Every answer says which parts of the index it comes from (`facerec.parts`). ``strict`` makes it an error when one is missing;
+otherwise what the others found is answered, and when nobody answers nothing is found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from facerec.confidence import FARTHEST, confidence, distance_of
-from facerec.errors import ServiceUnavailable
+from facerec.errors import DeadlineExceeded, IndexIncomplete, ServiceUnavailable
 from facerec.faces import Encoding, Model
 from facerec.galleries import FaceBook, StoredFace
-from facerec.ports import Workers
+from facerec.parts import Parts, silent, together
+from facerec.ports import JournalEnd
 from facerec.services.enrolment import Filter
-from facerec.services.lookup import IsGone, Lookup, Near
+from facerec.services.lookup import Found, IsGone, Lookup, Near
 
 MAX_COUNT = 10_000
 """Faces of one search."""
@@ -23,7 +24,6 @@ FIRST = 100
 """Faces to begin with where a filter may turn some away."""
 ROUNDING = 1e-9
 """Added to the limit of a search; the confidence itself decides afterwards."""
-MISSED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Workers that hold the whole index, and how many should."""
+    """How many parts of the index answered, of how many."""
 
     live: int
     total: int
@@ -54,7 +54,8 @@ class Identified:
 class Question:
     """At most ``count`` faces of ``gallery`` with at least this confidence that ``passes`` lets through.
 
-    ``strict`` None means what the service is set to.
+    ``strict`` None means what the service is set to. ``since`` is where the journal stood when the caller was asked (see
+    `Identification.now`), None for now.
     """
 
     gallery: str
@@ -64,45 +65,46 @@ class Question:
     strict: bool | None = None
     model: Model | None = None
     """Of the probes; None for that of the known faces."""
+    since: int | None = None
+
+    @property
+    def at_once(self) -> int:
+        """How many faces the first search asks for."""
+        return min(MAX_COUNT, self.count if self.passes is None else max(self.count, FIRST))
 
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """``servers`` is how many workers there should be, 0 for those that are there or fell silent within MISSED_SECONDS."""
+    """``strict`` is for questions that do not say."""
 
     book: FaceBook
     lookup: Lookup
-    workers: Workers
-    strict: bool = False
-    servers: int = 0
+    journal: JournalEnd
+    strict: bool = True
+
+    def now(self) -> int:
+        """What a part of the index must know from now on to count as answering: all that was written until now."""
+        return self.journal.position()
 
     def identify(
         self, owner: str, probes: Sequence[Encoding], question: Question, is_gone: IsGone = lambda: False
     ) -> Identified:
-        """Who is near each probe. Raises ServiceUnavailable when ``strict`` and a worker is missing, DeadlineExceeded."""
-        servers = self._census()
-        strict = self.strict if question.strict is None else question.strict
-        if strict and servers.live < servers.total:
-            raise ServiceUnavailable(
-                f"{servers.live} of {servers.total} workers hold the index, and strict asks for all"
-            )
-        asked = min(MAX_COUNT, question.count if question.passes is None else max(question.count, FIRST))
-        limit = min(FARTHEST, distance_of(question.threshold) + ROUNDING)
-
-        def search(some: Sequence[Encoding], count: int, beyond: Near | None) -> tuple[tuple[Near, ...], ...]:
-            return self.lookup.search(
-                owner, some, question.gallery, limit, count, is_gone, beyond, question.model
-            ).probes
-
+        """Who is near each probe. Raises ServiceUnavailable when ``strict`` and a part of the index did not answer."""
+        search = self._search(owner, question, is_gone)
         rows = []
-        for probe, near in zip(probes, search(probes, asked, None), strict=True):
-            hits, last, size = self._kept(owner, near, question), near, asked
+        for probe, near in zip(probes, search.ask(probes, question.at_once, None), strict=True):
+            hits, last, size = self._kept(owner, near, question), near, question.at_once
             while len(hits) < question.count and len(last) == size:
                 size = min(MAX_COUNT, size * 10)
-                (last,) = search([probe], size, last[-1])
+                (last,) = search.ask([probe], size, last[-1])
                 hits += self._kept(owner, last, question)
             rows.append(tuple(hits[: question.count]))
-        return Identified(tuple(rows), servers)
+        return Identified(tuple(rows), search.servers)
+
+    def _search(self, owner: str, question: Question, is_gone: IsGone) -> _Search:
+        strict = self.strict if question.strict is None else question.strict
+        since = self.now() if question.since is None else question.since
+        return _Search(self.lookup, owner, question, strict=strict, since=since, is_gone=is_gone)
 
     def _kept(self, owner: str, near: Sequence[Near], question: Question) -> list[Hit]:
         """Those that are still there; one that was removed since the search is nobody's match."""
@@ -111,11 +113,49 @@ class Identification:
         passes = question.passes or _anybody
         return [hit for hit in hits if hit.confidence >= question.threshold and passes(hit.face)]
 
-    def _census(self) -> Servers:
-        found = self.workers.census(MISSED_SECONDS)
-        # Who is about to answer lives, even if it has not said so yet.
-        live = max(1, found.live)
-        return Servers(live, max(live + found.missing, self.servers))
+
+@dataclass(slots=True)
+class _Search:
+    """The searches that make one answer, and the parts of the index that answered them."""
+
+    lookup: Lookup
+    owner: str
+    question: Question
+    strict: bool
+    since: int
+    is_gone: IsGone
+    rounds: list[Parts] = field(default_factory=list)
+
+    @property
+    def servers(self) -> Servers:
+        parts = together(self.rounds)
+        return Servers(sum(part.answered for part in parts), len(parts))
+
+    def ask(self, probes: Sequence[Encoding], count: int, beyond: Near | None) -> tuple[tuple[Near, ...], ...]:
+        """The nearest faces of each probe. Raises IndexIncomplete."""
+        try:
+            found = self._found(probes, count, beyond)
+        except (DeadlineExceeded, ServiceUnavailable) as error:
+            if self.is_gone():
+                raise
+            self.rounds.append(silent(together(self.rounds)))
+            if self.strict:
+                raise self._incomplete() from error
+            return ((),) * len(probes)
+        self.rounds.append(found.parts)
+        if self.strict and self.servers.live < self.servers.total:
+            raise self._incomplete()
+        return found.probes
+
+    def _found(self, probes: Sequence[Encoding], count: int, beyond: Near | None) -> Found:
+        question = self.question
+        limit = min(FARTHEST, distance_of(question.threshold) + ROUNDING)
+        return self.lookup.search(
+            self.owner, probes, question.gallery, limit, count, self.is_gone, beyond, question.model, self.since
+        )
+
+    def _incomplete(self) -> IndexIncomplete:
+        return IndexIncomplete(self.servers.live, self.servers.total)
 
 
 def _anybody(_face: StoredFace) -> bool:

@@ -21,6 +21,7 @@ from facerec.errors import (
 )
 from facerec.faces import Box, Encoding, Model
 from facerec.jobs import Reply, Request
+from facerec.parts import WHOLE, Part, Parts
 from facerec.ports import Requester
 from facerec.selection import choose
 
@@ -49,10 +50,14 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found for each probe, nearest first; ``position`` is where the journal stood."""
+    """What a search found for each probe, nearest first; ``position`` is where the journal stood.
+
+    ``parts`` are those of the index, and whether each answered.
+    """
 
     probes: tuple[tuple[Near, ...], ...]
     position: int
+    parts: Parts = (Part(WHOLE, answered=True),)
 
 
 class Lookup:
@@ -78,6 +83,15 @@ class Lookup:
         """Every face of a photo. Chips come only from workers that keep pictures."""
         return _seen(self.ask("analyse", owner, {"model": None, "boxes": None, "chips": chips}, photo, is_gone))
 
+    def thumbnails(self, owner: str, photo: bytes, boxes: Sequence[Box]) -> list[bytes]:
+        """The face in each box as those of stored faces are shown: a JPEG. Raises UnreadableImage, InternalError."""
+        sides = [[box.top, box.right, box.bottom, box.left] for box in boxes]
+        asked = {"model": None, "boxes": sides, "thumbnails": True}
+        told = self.ask("analyse", owner, asked, photo, lambda: False).get("thumbnails", ())
+        if len(told) != len(boxes):
+            raise InternalError("the worker made no thumbnails")
+        return [base64.b64decode(face) for face in told]
+
     def _at(self, owner: str, photo: bytes, boxes: Sequence[Box], is_gone: IsGone) -> list[Seen]:
         sides = [[box.top, box.right, box.bottom, box.left] for box in boxes]
         return _seen(self.ask("analyse", owner, {"model": None, "boxes": sides}, photo, is_gone))
@@ -92,21 +106,29 @@ class Lookup:
         is_gone: IsGone = lambda: False,
         beyond: Near | None = None,
         model: Model | None = None,
+        since: int = 0,
     ) -> Found:
         """The ``count`` nearest faces of a gallery (None: all) at most ``limit`` from each probe, which is of ``model``.
 
-        ``beyond`` is the last that an earlier search found: this one goes on from there.
+        ``beyond`` is the last that an earlier search found: this one goes on from there. ``since`` is the journal position
+        that a part must have reached to count as answering.
         """
         if not probes:
             return Found((), 0)
         body = np.stack(probes).astype("<f4").tobytes()
         name = None if model is None else model.name.lower()
-        parameters: dict[str, Any] = {"model": name, "count": count, "limit": limit, "gallery": gallery}
+        parameters: dict[str, Any] = {
+            "model": name,
+            "count": count,
+            "limit": limit,
+            "gallery": gallery,
+            "position": since,
+        }
         if beyond is not None:
             parameters["beyond"] = [beyond.distance, beyond.face]
         document = self.ask("search", owner, parameters, body, is_gone)
         rows = tuple(tuple(Near(hit["face_id"], hit["distance"]) for hit in row) for row in document["probes"])
-        return Found(rows, document["position"])
+        return Found(rows, document["position"], _parts_in(document))
 
     def enroll(
         self, owner: str, photo: bytes, name: str, ticket: int, wish: Wish, is_gone: IsGone = lambda: False
@@ -124,6 +146,12 @@ class Lookup:
         if not reply.ok:
             raise _error_in(reply)
         return reply.document
+
+
+def _parts_in(document: Mapping[str, Any]) -> Parts:
+    """A worker of an earlier release tells of none: it answers from all faces or not at all."""
+    told = document.get("parts")
+    return (Part(WHOLE, answered=True),) if told is None else tuple(Part.of(part) for part in told)
 
 
 def _seen(document: Mapping[str, Any]) -> list[Seen]:

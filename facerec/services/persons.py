@@ -85,8 +85,11 @@ class Persons:
     def identify(
         self, owner: str, probe: Encoding, gallery: str, threshold: float, passes: Filter | None = None
     ) -> int | None:
-        """The person of the nearest face of the gallery that has one; None for nobody."""
-        question = Question(gallery, threshold, _LOOKED_AT, passes)
+        """The person of the nearest face of the gallery that has one; None for nobody.
+
+        All parts of the index must answer: else somebody known would pass for a stranger.
+        """
+        question = Question(gallery, threshold, _LOOKED_AT, passes, strict=True)
         (hits,) = self.identification.identify(owner, [probe], question).rows
         return next((hit.face.person for hit in hits if hit.face.person is not None), None)
 

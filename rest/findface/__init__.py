@@ -22,6 +22,7 @@ _ROUTES: tuple[tuple[str, str, View], ...] = (
     ("PUT", "/face/id/<face>", faces.put_face),
     ("DELETE", "/face/id/<face>", faces.delete_face),
     ("GET", "/face/id/<face>/<kind>", photos_of.get_picture),
+    ("GET", "/uploads/<user>/<day>/<file>", photos_of.get_upload),
     ("GET", "/faces", faces.get_faces),
     ("GET", "/faces/gallery/<gallery>", faces.get_faces),
     ("GET", "/face/meta/<name:meta>", metas.get_meta_faces),

@@ -13,6 +13,9 @@ from rest.findface import models
 from rest.findface.answers import stored_face
 from rest.pictures import SANDBOX
 
+_UNLIMITED = 1 << 62
+"""Pixels: what was accepted once may be looked at whatever the limit is now."""
+
 
 @describes(
     Operation(
@@ -36,8 +39,23 @@ def get_picture(face: str, kind: str) -> Response:
     picture = services().pictures.of_image(owner(), found.image, name)
     if picture is None:
         raise NotFound("no such picture is kept")
-    if kind == "photo":
-        media = f"image/{services().probe(picture, 1 << 62).format.lower()}"
+    return _answer(picture, media_of(picture) if kind == "photo" else media)
+
+
+@describes(Operation("A picture that a plugin uploaded", media="image/*", errors=(400, 401, 403, 404, 503)))
+def get_upload(user: str, day: str, file: str) -> Response:
+    picture = services().uploads.get(owner(), f"{user}/{day}/{file}")
+    if picture is None:
+        raise NotFound("no such picture is kept")
+    return _answer(picture, media_of(picture))
+
+
+def media_of(picture: bytes) -> str:
+    """The type that the first bytes of a picture prove it to be."""
+    return f"image/{services().probe(picture, _UNLIMITED).format.lower()}"
+
+
+def _answer(picture: bytes, media: str) -> Response:
     response = Response(picture, content_type=media)
     response.headers["Content-Security-Policy"] = SANDBOX
     return response

@@ -89,7 +89,8 @@ def post_identify(gallery: str | None = None) -> Response:
     params = read_params(request, 1, services().settings.rest.max_upload_bytes)
     threshold = given(_threshold(params), 0.0)
     count = given(params.whole("n", 1, MAX_COUNT), 1)
-    question = Question(known_gallery(gallery), threshold, count, strict=params.flag("strict"))
+    since = services().identification.now()
+    question = Question(known_gallery(gallery), threshold, count, strict=params.flag("strict"), since=since)
     probes = _probes(params)
     encodings = [encoding for _, encoding, _ in probes]
     question = replace(question, model=probes[0][2] if probes else None)

@@ -28,6 +28,7 @@ from facerec.jobs import ScanJob
 from facerec.loading import load_index, load_sets
 from facerec.records import face_id_of, model_of
 from facerec.regenerate import Made, Share, Skip, Wanted, redetected
+from facerec.regeneration import Batch
 from facerec.rule import Outcome, ScanRule, to_scanned
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
@@ -83,8 +84,10 @@ class World:
         while self.steps.walk(run, "owe", 2):
             pass
         written = 0
-        while jobs := self.steps.take(run, 3, 60):
-            for owner, image_hash in jobs:
+        published = 0
+        while (batch := self.steps.take(run, 3, 60, published)).images:
+            published = batch.number
+            for owner, image_hash in batch.images:
                 wanted = self.aside.begin(run, owner, image_hash)
                 assert wanted is not None
                 written += self.rule.put_aside(self.aside, wanted, self.make(wanted, extra))
@@ -340,7 +343,7 @@ def test_what_is_asked_at_the_wrong_time_is_refused(world: World) -> None:
         with pytest.raises(Conflict):
             world.steps.act(action)
     world.steps.act("pause")
-    assert world.steps.take(run, 5, 60) == []
+    assert world.steps.take(run, 5, 60, 0).images == ()
     world.steps.act("resume")
     world.regenerate(run)
     world.switch(run)
@@ -349,6 +352,41 @@ def test_what_is_asked_at_the_wrong_time_is_refused(world: World) -> None:
             world.steps.act(action)
     with pytest.raises(Conflict, match="kept"):
         world.start()
+
+
+def test_what_a_dead_conductor_took_and_did_not_publish_is_taken_at_once(world: World) -> None:
+    jobs = [world.scan(f"{n}.jpg", 1.0 * n) for n in range(4)]
+    run = world.start()
+    world.steps.walk(run, "owe", 10)
+    first = world.steps.take(run, 1, 60, 0)
+    second = world.steps.take(run, 2, 60, first.number)
+    assert (len(first.images), len(second.images)) == (1, 1)
+    # The next conductor knows of no batch. Of the last one it cannot be known whether its jobs are published: they go again.
+    third = world.steps.take(run, 2, 60, 0)
+    assert third.images == second.images
+    # The same after the answer was lost on its way, or the broker was away.
+    fourth = world.steps.take(run, 2, 60, second.number)
+    assert fourth.images == third.images
+    # What was published is not taken again, whoever asks.
+    assert world.steps.take(run, 2, 60, fourth.number) == Batch(fourth.number, ())
+    rest = world.steps.take(run, 4, 60, 0)
+    assert sorted((*first.images, *fourth.images, *rest.images)) == sorted((job.owner, job.hash) for job in jobs)
+
+
+def test_what_was_done_or_put_off_since_a_conductor_took_it_is_not_taken_again(world: World) -> None:
+    for n in range(3):
+        world.scan(f"{n}.jpg", 1.0 * n)
+    run = world.start()
+    world.steps.walk(run, "owe", 10)
+    batch = world.steps.take(run, 3, 60, 0)
+    (owner, done), (_, put_off), open_one = batch.images
+    wanted = world.aside.begin(run, owner, done)
+    assert wanted is not None
+    assert world.rule.put_aside(world.aside, wanted, world.make(wanted))
+    world.aside.later(run, owner, put_off, 30, blamed=False)
+    assert world.steps.take(run, 3, 60, 0).images == (open_one,)
+    world.steps.act("cancel")
+    assert not world.databases.client(OWN).exists("regenerate:unsent")
 
 
 def test_links_gained_and_lost_are_counted(world: World) -> None:

@@ -23,7 +23,7 @@ from facerec.errors import BadParam, InternalError
 from facerec.faces import Model
 from facerec.identity import DEFAULT_OWNER, face_id
 from facerec.jobs import ScanJob
-from facerec.ports import Census, JournalGap, Obsolete, Scanned, Written
+from facerec.ports import JournalGap, Obsolete, Scanned, Written
 from facerec.records import encoding_of, unpack_face
 from facerec.rule import ScanRule, to_scanned
 from tests.faces import analysis, encoding, scan_job
@@ -461,12 +461,8 @@ def test_a_worker_is_known_until_it_goes_or_is_silent(databases: RedisDatabases)
         "ill": {"problem": "no model"},
         "new": {"loading": "3 of 9"},
     }
-    assert workers.census(60) == Census(live=2, missing=2)
     for name in ("two", "ill", "new"):
         workers.gone(name)
     databases.client(OWN).delete("worker:one")
-    assert workers.census(60) == Census(live=0, missing=1)
     assert workers.workers() == {}
-    databases.client(OWN).zadd("workers:heard", {"one": 1})
-    assert workers.census(60) == Census(live=0, missing=0)
     assert databases.client(OWN).exists("workers") == 0

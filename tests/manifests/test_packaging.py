@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from requirements.platforms import record
 from requirements.sbom import document
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +21,7 @@ DOCKERFILES = [ROOT / "rest/Dockerfile", ROOT / "worker/Dockerfile"]
 LOCKS = {
     "rest": ["rest", "s3"],
     "worker": ["worker", "s3", "cli"],
+    "worker-gpu": ["worker", "gpu", "s3", "cli"],
     "local": ["rest", "worker", "s3", "cli"],
     "dev": ["rest", "worker", "s3", "cli", "bench", "dev"],
 }
@@ -64,8 +67,35 @@ def test_every_package_of_a_lock_has_hashes_and_no_address(name: str) -> None:
 
 def test_the_images_run_what_the_tests_ran() -> None:
     tested = _locked("dev")
-    for name in LOCKS.keys() - {"dev"}:
+    for name in LOCKS.keys() - {"dev", "worker-gpu"}:
         assert _locked(name).items() <= tested.items(), name
+
+
+def test_the_image_for_gpus_runs_the_same_but_for_nvidia_s_libraries() -> None:
+    locked, tested = _locked("worker-gpu"), _locked("dev")
+    assert locked.pop("onnxruntime-gpu") == locked["onnxruntime"] == tested["onnxruntime"]
+    others = {name: versions for name, versions in locked.items() if not name.startswith("nvidia-")}
+    assert others.items() <= tested.items()
+    assert {
+        "nvidia-cudnn-cu13",
+        "nvidia-cuda-runtime",
+        "nvidia-cublas",
+        "nvidia-cufft",
+        "nvidia-curand",
+    } <= locked.keys()
+
+
+def test_one_build_of_onnx_runtime_is_in_an_image() -> None:
+    """Both are the same module: what is installed last would hide the other."""
+    lines = (ROOT / "requirements/worker-gpu.lock").read_text(encoding="utf-8").splitlines()
+    assert all("sys_platform == 'never'" in line for line in lines if line.startswith("onnxruntime=="))
+    assert "onnxruntime-gpu" not in _locked("worker")
+
+
+def test_every_lock_of_an_image_has_wheels_for_both_kinds_of_machines() -> None:
+    """Which wheels there are is known to the index alone; lock.sh asked it, and wrote down for which locks."""
+    recorded = json.loads((ROOT / "requirements/platforms.json").read_text(encoding="utf-8"))
+    assert recorded == record(["x86_64", "aarch64"]), "a lock was changed by hand: run requirements/lock.sh"
 
 
 def test_the_source_build_of_dlib_is_never_installed() -> None:
@@ -95,6 +125,22 @@ def test_images_are_built_for_both_kinds_of_machines() -> None:
     text = (ROOT / "docker-bake.hcl").read_text(encoding="utf-8")
     assert 'platforms = ["linux/amd64", "linux/arm64"]' in text
     assert {path.relative_to(ROOT).as_posix() for path in DOCKERFILES} == set(re.findall(r'dockerfile = "(.+)"', text))
+
+
+def test_the_image_for_gpus_is_built_and_run_under_one_name() -> None:
+    bake = (ROOT / "docker-bake.hcl").read_text(encoding="utf-8")
+    target = re.search(r'^target "worker-gpu" \{\n(.*?)^\}', bake, re.MULTILINE | re.DOTALL)
+    assert target
+    assert 'LOCK = "worker-gpu"' in target[1]
+    dockerfile = (ROOT / "worker/Dockerfile").read_text(encoding="utf-8")
+    assert "ARG LOCK=worker\n" in dockerfile
+    assert len(re.findall(r"^ARG LOCK$", dockerfile, re.MULTILINE)) == len(
+        re.findall(r"^FROM ", dockerfile, re.MULTILINE)
+    )
+    component = yaml.safe_load((ROOT / "k8s/components/gpu/kustomization.yaml").read_text(encoding="utf-8"))
+    (image,) = component["images"]
+    assert f"/{image['name']}:${{TAG}}" in target[1]
+    assert f'TAG" {{ default = "{image["newTag"]}" }}' in bake
 
 
 def test_the_list_of_what_is_in_an_image_is_the_same_at_every_build(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from facerec.adapters.redis.journal import RedisJournal
 from facerec.adapters.redis.overview import RedisOverview
 from facerec.adapters.redis.people import RedisPeople
 from facerec.adapters.redis.people_grouping import RedisGrouping
+from facerec.adapters.redis.rates import RedisRates
 from facerec.adapters.redis.regeneration import RedisAside, RedisRegeneration
 from facerec.adapters.redis.repairs import RedisRepairs
 from facerec.adapters.redis.restoration import RedisRestoration
@@ -40,6 +41,7 @@ __all__ = [
     "RedisJournal",
     "RedisOverview",
     "RedisPeople",
+    "RedisRates",
     "RedisRegeneration",
     "RedisRepairs",
     "RedisRestoration",

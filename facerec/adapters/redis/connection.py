@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -85,12 +85,21 @@ class RedisDatabases:
 
     def call_many(self, script: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:
         """Run a script once for each list of arguments, in one round trip. Raises StoreUnavailable, InternalError."""
+        answers: list[Any] = self._loaded(script, lambda: self._send(script, calls))
+        return answers
+
+    def call_forgettable(self, script: str, *arguments: Argument) -> Any:
+        """As `call`, but nothing waits for replicas: for changes that a fail-over may take back."""
+        return self._loaded(script, lambda: self.client().evalsha(_sha(script), 0, *arguments))
+
+    def _loaded(self, script: str, send: Callable[[], Any]) -> Any:
+        """What ``send`` gives, once the server knows the script."""
         with mapped_errors():
             try:
-                return self._send(script, calls)
+                return send()
             except NoScriptError:
                 self.client().script_load(_source(script))
-                return self._send(script, calls)
+                return send()
 
     def settled(self, *command: Argument) -> Any:
         """What a command that reads database 0 tells, once so many replicas as are set have all that it saw.

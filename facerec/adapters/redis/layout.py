@@ -49,11 +49,11 @@ import                 string  an import is running: nobody commits
 schema                 string  number of this layout (`facerec.services.migration`); none means 1
 face, gallery, ...     many    faces in galleries, persons, cameras: see `facerec.adapters.redis.findface`
 tokens                 hash    SHA-256 of a token -> {"owner", "created_at", "note"}
+rate:<caller>          string  when the bucket of a token, or of the sessions of an owner, is full again; expires
 session:<sha256>       string  a browser's session at the page: SHA-256 of the token that opened it; expires
 people, grouping, ...  many    persons: see `facerec.adapters.redis.people`
 contact, contacts      many    contacts: see `facerec.adapters.redis.contacts`
 workers                set     names of the workers that live, or lived lately
-workers:heard          zset    the same, by the second in which they were last heard of
 worker:<name>          string  what a living worker says of itself, JSON; expires
 =====================  ======  =========================================================================================
 

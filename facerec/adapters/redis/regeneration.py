@@ -5,8 +5,10 @@ key                     type    holds
 ======================  ======  ========================================================================================
 regenerate              hash    the run: run (its number), open (1 until its set is dropped), state, model (to move to),
                                 base (moved from), aside_model (of databases 5 and 6 now), parts, shares, skip, workers, keep,
-                                walked, settle, counted, cursor_owner and cursor_ticket (how far a walk is), counters, times
+                                walked, settle, counted, batch (number of the one taken last),
+                                cursor_owner and cursor_ticket (how far a walk is), counters, times
 regenerate:pending      zset    {p}<hash> of finished images that the set aside lacks, by the time when they are due (again)
+regenerate:unsent       zset    {p}<hash> of the batch taken last, while nobody told that its jobs are published
 regenerate:notes        hash    {p}<hash> -> what the report says of the image, JSON
 regenerate:tries        hash    {p}<hash> -> how often its picture stopped an engine
 regenerate:switched     string  databases 3 and 4 hold the new set, 5 and 6 the old one
@@ -47,7 +49,7 @@ from facerec.errors import Conflict, InternalError, StoreUnavailable
 from facerec.faces import Model
 from facerec.ports import JournalGap, Moved, Obsolete, Scanned, Written
 from facerec.regenerate import Made, Share, Skip, Wanted, shares_of, shares_text
-from facerec.regeneration import Run
+from facerec.regeneration import Batch, Run
 
 _RUN, _PENDING, _NOTES = "regenerate", "regenerate:pending", "regenerate:notes"
 _PARKED = 9_000_000_000_000
@@ -144,10 +146,12 @@ class RedisRegeneration:
     def walk(self, run: int, what: str, limit: int) -> bool:
         return bool(self._databases.call("regenerate_walk", run, what, limit) == b"more")
 
-    def take(self, run: int, at_once: int, again: float) -> list[tuple[str, str]]:
+    def take(self, run: int, at_once: int, again: float, published: int) -> Batch:
         now = self._clock()
-        found = self._databases.call("regenerate_take", run, f"{now:.6f}", at_once, f"{now + again:.6f}")
-        return [owner_and_rest(member.decode()) for member in found]
+        number, *members = self._databases.call(
+            "regenerate_take", run, f"{now:.6f}", at_once, f"{now + again:.6f}", published
+        )
+        return Batch(int(number), tuple(owner_and_rest(member.decode()) for member in members))
 
     def switch(self, run: int) -> str:
         return str(self._databases.call("regenerate_switch", run, self._now(), JOURNAL_LENGTH).decode())

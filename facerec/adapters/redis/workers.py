@@ -8,10 +8,8 @@ from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import OWN
-from facerec.ports import Census
 
 _NAMES = "workers"
-_HEARD = "workers:heard"
 
 
 class RedisWorkers:
@@ -27,12 +25,7 @@ class RedisWorkers:
         with mapped_errors(), self._databases.client(OWN).pipeline() as pipeline:
             pipeline.delete(f"worker:{worker}")
             pipeline.srem(_NAMES, worker)
-            pipeline.zrem(_HEARD, worker)
             pipeline.execute()
-
-    def census(self, seconds: float) -> Census:
-        live, missing = self._databases.call("worker_census", int(seconds))
-        return Census(int(live), int(missing))
 
     def workers(self) -> dict[str, dict[str, Any]]:
         client = self._databases.client(OWN)

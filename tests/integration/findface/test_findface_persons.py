@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from facerec.adapters.redis import RedisDatabases, RedisWorkers
-from facerec.adapters.redis.layout import OWN
-from facerec.local.servers import RabbitServer, RedisServer
-from tests.conftest import redis_settings_of
 from tests.drawings import drawing, showing
 from tests.integration.findface.conftest import Client
 from tests.stack import Stack
@@ -20,13 +16,6 @@ from tests.stack import Stack
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
     return {"PERSON_IDENTIFY": "true", "FRIEND_COUNT": "3", "FRIEND_TIMEZONE": "Pacific/Auckland"}
-
-
-@pytest.fixture
-def databases(servers: tuple[RedisServer, RabbitServer], stack: Stack) -> Iterator[RedisDatabases]:
-    opened = RedisDatabases(redis_settings_of(servers[0]))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -153,26 +142,3 @@ def test_persons_of_owners_never_meet(client_of: Callable[[], Client]) -> None:
     assert first != second
     two.call("GET", f"/person/id/{first}", 404)
     assert two.call("POST", "/history/search", json={"person_id": first})["results"] == []
-
-
-def test_a_worker_that_died_is_missed(client: Client, stack: Stack, databases: RedisDatabases) -> None:
-    """The last test here: from now on one of two workers is dead."""
-    asked = {"face_id": client.post_face(showing("ann"))[0]["id"]}
-
-    def servers(**more: object) -> tuple[int, int, str]:
-        answer = client.session.post(f"{client.url}/v1/identify", json=asked | more, timeout=60)
-        assert answer.ok, answer.text
-        assert len(answer.json()["results"]) == 1
-        return answer.json()["live_servers"], answer.json()["total_servers"], answer.headers["X-Live-Servers"]
-
-    assert servers(strict=True) == (2, 2, "2/2")
-    dead = stack.workers[1]
-    dead.kill()
-    names = RedisWorkers(databases).workers()
-    (name,) = [name for name in names if name.endswith(f"-{dead.pid}")]
-    databases.client(OWN).delete(f"worker:{name}")  # as it expires some seconds later
-    assert servers() == servers(strict=False) == (1, 2, "1/2")
-    refused = client.call("POST", "/identify", 503, json=asked | {"strict": True})
-    assert refused["code"] == "SERVICE_UNAVAILABLE"
-    databases.client(OWN).zadd("workers:heard", {name: 1})
-    assert servers(strict=True) == (1, 1, "1/1")

@@ -92,6 +92,8 @@ def test_the_context_does_what_its_methods_say(client: Client, client_of: Callab
         [1, 2, 3, 4],
         True,
     )
+    assert answer["model"] == [1, False, None]
+    assert answer["indexes"] == [None, None, None]
     assert answer["age"] == [50]
     face = answer["face"]
     assert face["bbox"] == {"x1": 20, "y1": 100, "x2": 120, "y2": 200}
@@ -217,3 +219,30 @@ def test_the_order_is_that_of_the_setting(tmp_path: Path) -> None:
     assert [name for name, _ in find_plugins([tmp_path], ["b"])] == ["b"]
     with pytest.raises(ConfigError):
         find_plugins([tmp_path], ["d"])
+
+
+def test_what_a_plugin_uploads_is_served_to_its_owner_and_erased_with_the_photo(
+    client: Client, client_of: Callable[[], Client]
+) -> None:
+    photo = showing("ann")
+    answer = client.call("POST", "/context/upload", files={"photo": photo})
+    assert answer["refused"] == ["ValueError", "ValueError", "UnsupportedImage", "ValueError"]
+    pictures = [client.session.get(client.url + url, timeout=TIMEOUT) for url in answer["urls"]]
+    assert pictures[0].content == photo
+    assert [each.headers["Content-Type"] for each in pictures] == ["image/png", "image/png", "image/jpeg", "image/jpeg"]
+    assert [each.content[:3] for each in pictures[2:]] == [b"\xff\xd8\xff"] * 2
+    client_of().call("GET", answer["urls"][0], 404)
+    assert requests.get(client.url + answer["urls"][0], timeout=TIMEOUT).status_code == 401
+    client.call("GET", f"/v1/uploads/{client.owner}/20240101/../secret", 404)
+
+    client.call("DELETE", f"/face/id/{answer['id']}", 204)
+    for url in answer["urls"]:
+        client.call("GET", url, 404)
+
+
+def test_uploads_of_a_photo_can_be_removed_without_it(client: Client) -> None:
+    files = {"photo": showing("ann")}
+    answer = client.call("POST", "/context/upload", files=files)
+    assert client.call("DELETE", "/context/upload", files=files) == {"removed": 4}
+    client.call("GET", answer["urls"][0], 404)
+    assert client.call("GET", f"/face/id/{answer['id']}")["id"] == answer["id"]

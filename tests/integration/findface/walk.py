@@ -20,7 +20,10 @@ class Walk(BaseHandler):
         ]
         camera = await ctx.cameras.add(user, {"meta": "door", "roi": [1, 2, 3, 4]})
         await ctx.cameras.update_one(user, camera["id"], meta="gate")
-        said["camera"] = await ctx.cameras.find_one(user, camera["id"])
+        said["camera"] = await ctx.cameras.find_one(user, camera.id)
+        wrapped = await ctx.cameras.wrap_in_model({"a": 1})
+        said["model"] = [wrapped.a, hasattr(wrapped, "b"), await ctx.faces.wrap_in_model(None)]
+        said["indexes"] = [await store.ensure_indexes() for store in (ctx.faces, ctx.galleries, ctx.users)]
 
         faces = await ctx.extractor.extract(user, self.files["photo"], age=True)
         said["age"] = [face.age for face in faces]
@@ -72,6 +75,40 @@ class Walk(BaseHandler):
         return said
 
 
+class Upload(BaseHandler):
+    """Keeps pictures of a face that is not stored, and of one that is."""
+
+    async def post(self) -> Any:
+        ctx, user, photo = self.ctx, self.user, self.files["photo"]
+        (face,) = await ctx.extractor.extract(user, photo, normalized=True)
+        key = await ctx.faces.gen_ffupload_key(user, face)
+        norm = await ctx.faces.gen_ffupload_key(user, face, "norm")
+        urls = [
+            await ctx.faces.upload(user, key, photo),
+            await ctx.faces.upload(user, norm, face.normalized),
+            await ctx.faces.upload_thumbnail(user, face),
+        ]
+        face["_id"] = 5
+        stored = await ctx.faces.add(user, await ctx.faces.regenerate_id(face))
+        urls.append(await ctx.faces.upload_thumbnail(user, stored))
+        refused = []
+        for wrong in (
+            ctx.faces.upload(user, key.replace(user, "somebody"), photo),
+            ctx.faces.upload(user, f"{user}/../x", photo),
+            ctx.faces.upload(user, key, b"no picture"),
+            ctx.faces.gen_ffupload_key(user, face, "film"),
+        ):
+            try:
+                await wrong
+            except (FacerecError, ValueError) as error:
+                refused.append(type(error).__name__)
+        return {"id": stored.id, "urls": urls, "refused": refused}
+
+    async def delete(self) -> Any:
+        (face,) = await self.ctx.extractor.extract(self.user, self.files["photo"])
+        return {"removed": await self.ctx.faces.remove_uploads(self.user, face)}
+
+
 class Refused(BaseHandler):
     async def post(self) -> Any:
         ctx, user = self.ctx, self.user
@@ -98,4 +135,4 @@ class Refused(BaseHandler):
 
 
 def activate(app: Any, ctx: Any, options: Any) -> None:
-    app.add_handlers(".*", [(r"/context", Walk), (r"/context/refused", Refused)])
+    app.add_handlers(".*", [(r"/context", Walk), (r"/context/refused", Refused), (r"/context/upload", Upload)])

@@ -10,7 +10,7 @@ import pytest
 
 from facerec.engine import runtime
 from facerec.engine.encoder import CPU_BATCH, GPU_BATCH, Encoder
-from facerec.engine.runtime import CPU, CUDA, Network, choose_provider, gpu_name, normalized
+from facerec.engine.runtime import CPU, CUDA, Network, choose_provider, gpu_name, normalized, why_no_gpu
 from facerec.errors import ConfigError, ModelMissing
 
 
@@ -37,6 +37,7 @@ class Session:
     """Stands for onnxruntime's: uses what it is told to, or falls back to the CPU as the real one does."""
 
     cuda_works = True
+    libraries_loaded = False
 
     def __init__(self, model: bytes, options: object, providers: list[str | tuple[str, dict[str, str]]]) -> None:
         self.asked = [provider if isinstance(provider, str) else provider[0] for provider in providers]
@@ -57,6 +58,7 @@ def with_gpu(monkeypatch: pytest.MonkeyPatch) -> type[Session]:
     session = type("Here", (Session,), {})
     monkeypatch.setattr(runtime.onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
     monkeypatch.setattr(runtime.onnxruntime, "InferenceSession", session)
+    monkeypatch.setattr(runtime.onnxruntime, "preload_dlls", lambda: setattr(session, "libraries_loaded", True))
     monkeypatch.setattr(runtime, "gpu_name", lambda: "NVIDIA Test 9000")
     return session
 
@@ -65,6 +67,12 @@ def test_the_gpu_is_used_and_named(with_gpu: type[Session]) -> None:
     network = Network(b"", "auto", 1)
     assert network.on_gpu
     assert network.device == "cuda:0 (NVIDIA Test 9000)"
+    assert with_gpu.libraries_loaded
+
+
+def test_the_gpu_s_libraries_are_left_alone_on_the_cpu(with_gpu: type[Session]) -> None:
+    Network(b"", "cpu", 1)
+    assert not with_gpu.libraries_loaded
 
 
 def test_the_cpu_can_be_asked_for(with_gpu: type[Session]) -> None:
@@ -80,6 +88,12 @@ def test_a_gpu_that_does_not_work_is_an_error_in_the_log(
     assert network.device == "cpu"
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "GPU cannot be used" in caplog.text
+    assert "the engine runs on the CPU" in caplog.text
+
+
+def test_the_reason_names_what_is_missing() -> None:
+    assert why_no_gpu("libnobodyhasthis.so.1").startswith("NVIDIA's driver is not here: libnobodyhasthis.so.1")
+    assert "too old" in why_no_gpu("libc.so.6")
 
 
 def test_a_gpu_that_was_asked_for_must_work(with_gpu: type[Session]) -> None:

@@ -8,42 +8,24 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
-from facerec.errors import Backpressure
+from facerec.errors import StoreUnavailable
 from rest.auth import fingerprint
-from rest.rates import FORGET_AT, Rates
+from rest.services import Services
 from tests.front import OTHER_TOKEN, TOKEN, Front
 
 
-def test_a_bucket_empties_and_fills_again() -> None:
-    now = [0.0]
-    rates = Rates(lambda: now[0])
-    for _ in range(3):
-        rates.take("a", 0.5, 3)
-    with pytest.raises(Backpressure) as refused:
-        rates.take("a", 0.5, 3)
-    assert refused.value.retry_after == 2
-    rates.take("b", 0.5, 3)
-    now[0] = 2.0
-    rates.take("a", 0.5, 3)
-    with pytest.raises(Backpressure):
-        rates.take("a", 0.5, 3)
-
-
-def test_callers_who_ask_no_more_are_forgotten() -> None:
-    now = [0.0]
-    rates = Rates(lambda: now[0])
-    for number in range(FORGET_AT):
-        rates.take(str(number), 1, 2)
-    now[0] = 10.0
-    rates.take("new", 1, 2)
-    assert len(rates._buckets) == 1
-
-
-def test_each_token_has_its_own_limit(guarded_client: FlaskClient, guarded: Front) -> None:
+@pytest.fixture
+def limited(guarded_client: FlaskClient) -> Services:
+    """The services behind the client: two requests at once, and one more every ten seconds."""
     services = guarded_client.application.extensions["facerec"]
     limits = replace(services.settings.rest, rate_limit=0.1, rate_burst=2)
-    limited = replace(services, settings=replace(services.settings, rest=limits))
-    guarded_client.application.extensions["facerec"] = limited
+    changed = replace(services, settings=replace(services.settings, rest=limits))
+    guarded_client.application.extensions["facerec"] = changed
+    return changed
+
+
+@pytest.mark.usefixtures("limited")
+def test_each_token_has_its_own_limit(guarded_client: FlaskClient) -> None:
     statuses = [guarded_client.get("/images", headers={"x-api-key": TOKEN}) for _ in range(3)]
     assert [answer.status_code for answer in statuses] == [200, 200, 429]
     assert statuses[2].get_json()["code"] == "BACKPRESSURE"
@@ -51,6 +33,28 @@ def test_each_token_has_its_own_limit(guarded_client: FlaskClient, guarded: Fron
     assert guarded_client.get("/images", headers={"x-api-key": OTHER_TOKEN}).status_code == 200
     assert guarded_client.get("/images", headers={"x-api-key": "wrong"}).status_code == 401
     assert guarded_client.get("/healthz").status_code == 200
+
+
+class NobodyCounts:
+    asked = 0
+
+    def take(self, caller: str, rate: float, burst: int) -> float:
+        self.asked += 1
+        raise StoreUnavailable("Redis: away")
+
+
+def test_who_cannot_be_counted_is_not_let_in(guarded_client: FlaskClient, limited: Services) -> None:
+    guarded_client.application.extensions["facerec"] = replace(limited, rates=NobodyCounts())
+    answer = guarded_client.get("/images", headers={"x-api-key": TOKEN})
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert answer.headers["Retry-After"]
+
+
+def test_without_a_limit_nobody_is_counted(guarded_client: FlaskClient, guarded: Front) -> None:
+    rates = NobodyCounts()
+    guarded_client.application.extensions["facerec"] = replace(guarded.services, rates=rates)
+    assert guarded_client.get("/images", headers={"x-api-key": TOKEN}).status_code == 200
+    assert rates.asked == 0
 
 
 def test_the_log_says_who_asked_what(guarded_client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:

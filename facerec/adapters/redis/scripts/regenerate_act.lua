@@ -17,7 +17,7 @@ if what == 'cancel' or what == 'finish' then
   tell_sets(length, 'close')
   redis.call('HSET', RUN, 'open', 0, 'state', 'dropping', 'ended', what)
   redis.call('HDEL', RUN, 'cursor_owner', 'cursor_ticket')
-  redis.call('UNLINK', PENDING)
+  redis.call('UNLINK', PENDING, UNSENT)
   redis.call('DEL', BARRIER)
   return 'ok'
 end

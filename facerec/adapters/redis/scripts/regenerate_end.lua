@@ -7,5 +7,5 @@ for database = ASIDE_FACES, ASIDE_LINKS do
 end
 for _, owner in ipairs(redis.call('SMEMBERS', 'owners')) do redis.call('UNLINK', prefix_of(owner) .. 'crowd:aside') end
 redis.call('SET', 'regenerate:last', report)
-redis.call('UNLINK', RUN, PENDING, NOTES, SWITCHED, BARRIER, 'regenerate:tries')
+redis.call('UNLINK', RUN, PENDING, UNSENT, NOTES, SWITCHED, BARRIER, 'regenerate:tries')
 return 'ended'

@@ -1,5 +1,6 @@
 -- What the scripts of the regeneration share. The layout is told in facerec/adapters/redis/regeneration.py.
 local PARKED = '9000000000000' -- a due time that never comes: what is missing of the image is in no share
+local UNSENT = 'regenerate:unsent' -- what the conductor took last, until it says that the jobs are published
 local NOBODY = string.rep('0', 64)
 
 local function prefix_of(owner) return owner == 'default' and '' or owner .. '\31' end

@@ -2,4 +2,3 @@
 local name, state, milliseconds = unpack(ARGV)
 redis.call('SET', 'worker:' .. name, state, 'PX', milliseconds)
 redis.call('SADD', 'workers', name)
-redis.call('ZADD', 'workers:heard', redis.call('TIME')[1], name)
