@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 
@@ -11,6 +12,10 @@ LOW, HIGH = 10_000, 32_000
 A port inside that range can be taken by any outgoing connection while its server is down, and a client that tries to
 reconnect to such a port can even connect to itself.
 """
+SHARES = 16
+"""Processes that look for ports side by side, as those of a test run do, look among different ones, mostly."""
+
+_given: set[int] = set()
 
 
 def is_free(port: int) -> bool:
@@ -25,9 +30,16 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now; a random one, so that several processes asking at once get different ones."""
-    for port in random.SystemRandom().sample(range(LOW, HIGH), 100):
+    """A port that nobody listens on now, and that this process was not given before.
+
+    A server takes its port some time after it was found, and leaves it for a while when it is started anew: in that time the
+    port looks free. Hence a random one of those that are this process' own to give.
+    """
+    share = os.getpid() % SHARES
+    unused = [port for port in range(LOW, HIGH) if port % SHARES == share and port not in _given]
+    for port in random.SystemRandom().sample(unused, min(100, len(unused))):
         if is_free(port):
+            _given.add(port)
             return port
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -169,3 +169,8 @@ def test_free_ports_lie_below_those_of_outgoing_connections() -> None:
     port = free_port()
     assert is_free(port)
     assert LOW <= port < 32768
+
+
+def test_a_free_port_is_given_once() -> None:
+    """Who got it may not listen yet, or not now."""
+    assert len({free_port() for _ in range(400)}) == 400
