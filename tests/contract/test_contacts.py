@@ -522,6 +522,19 @@ def test_feedback_is_counted_and_can_be_changed(api: Api) -> None:
     assert len(api.recognition_stat_details(limit=1)) == 1
 
 
+def test_a_user_leaves_whose_counts_are_back_at_nought(api: Api) -> None:
+    """Feedback that was changed leaves a 0, which has to be taken from the sums like all others."""
+    api.add_faces(USER, CONTACT, [ann(1)])
+    (found,) = api.recognize_face(USER, face_url("ann")) or []
+    api.recognize_face(8, face_url("ann"))
+    for result in (1, None):
+        api.recognition_feedback(found["recognize_id"], result)
+    assert len(api.delete_user(USER)["deleted"]) == 1
+    assert api.recognition_stats(USER) == dict.fromkeys(api.recognition_stats(USER), 0)
+    assert api.recognition_stats()["recognize_calls"] == 1
+    assert api.recognition_stat_details(USER) == []
+
+
 def test_feedback_must_fit_its_answer(api: Api) -> None:
     api.add_faces(USER, CONTACT, [ann(1)])
     (found,) = api.recognize_face(USER, face_url("ann")) or []

@@ -79,7 +79,7 @@ if leaves == '1' then
     redis.call('ZREM', p .. 'contacts:answers', id)
   end
   local counts = redis.call('HGETALL', contacts_key(p, 'counts', user))
-  for i = 1, #counts, 2 do redis.call('HINCRBY', p .. 'contacts:counts', counts[i], -tonumber(counts[i + 1])) end
+  for i = 1, #counts, 2 do redis.call('HINCRBY', p .. 'contacts:counts', counts[i], 0 - counts[i + 1]) end
   redis.call('DEL', contacts_key(p, 'answers', user), contacts_key(p, 'counts', user), contacts_key(p, 'set', user))
 end
 redis.call('SET', done, call, 'EX', 600)
