@@ -197,10 +197,12 @@ class ImageStoreUnavailable(ServiceUnavailable):
 
 
 class IndexIncomplete(ServiceUnavailable):
-    """Only ``live`` of the ``total`` parts of the index answered, and all were asked for."""
+    """Only ``live`` of the ``total`` parts of the index answered, and all were asked for; ``why`` as far as it is known."""
 
-    def __init__(self, live: int, total: int) -> None:
-        super().__init__(f"{live} of {total} parts of the index answered, and strict asks for all")
+    def __init__(self, live: int, total: int, why: str = "") -> None:
+        super().__init__(
+            f"{live} of {total} parts of the index answered, and strict asks for all" + (why and f": {why}")
+        )
         self.live = live
         self.total = total
 

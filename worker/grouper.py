@@ -21,6 +21,8 @@ PAUSE = 0.25
 """Seconds between looks at the journal. Faces that come meanwhile are looked up in one pass over the index: one by one, they
 would cost a scan more than its own search does."""
 AFTER_ERROR = 5.0
+FACES_AT_ONCE = 32
+"""Of one question to the index. Who waits for an answer from it waits for one such question at most."""
 
 
 class Grouper:
@@ -73,15 +75,22 @@ class Grouper:
             return AFTER_ERROR
 
     def _search(self, owner: str, model: Model, faces: Sequence[int], rows: Encodings) -> list[list[Neighbour]]:
-        found: list[list[list[Neighbour]]] = []
+        found: list[list[Neighbour]] = []
+        for start in range(0, len(faces), FACES_AT_ONCE):
+            piece = slice(start, start + FACES_AT_ONCE)
+            found += self._search_piece(owner, model, faces[piece], rows[piece])
+        return found
+
+    def _search_piece(self, owner: str, model: Model, faces: Sequence[int], rows: Encodings) -> list[list[Neighbour]]:
+        found: list[list[Neighbour]] = []
         answered = threading.Event()
 
         def ask(index: FaceIndex) -> None:
-            found.append(search_in(index, owner, model, faces, rows))
+            found.extend(search_in(index, owner, model, faces, rows))
             answered.set()
 
         self._committer.ask(ask, model)
         while not answered.wait(PAUSE):
             if self._stop.is_set():
                 raise Stopping("this worker stops")
-        return found[0]
+        return found

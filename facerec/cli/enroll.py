@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from facerec.client import Client
 
 PATIENCE = 600.0
+TELL_EVERY = 5.0
+"""Seconds between two lines on stderr."""
 Job = Annotated[Path, typer.Argument(metavar="JOB", help="The list: one photo with its meta a line, JSON.")]
 Sources = Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos, folders of photos.")]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Folders inside folders, too.")]
@@ -55,6 +58,8 @@ def prepare(
     """Write the list of photos and metas."""
     if sum((meta is not None, meta_csv is not None, meta_file, meta_name)) > 1:
         raise UsageError("one of --meta, --meta-csv, --meta-file, --meta-name")
+    if _results_file(job).exists():
+        raise UsageError(f"{_results_file(job)} tells of an earlier list: remove it, or choose another name")
     meta_of = _metas(meta, meta_csv, by_file=meta_file, by_name=meta_name)
     paths = [item.path for item in find_items(sources, Path.cwd(), recursive=recursive).items if item.path]
     lines = [json.dumps({"file": str(path.absolute()), "meta": meta_of(path)}, ensure_ascii=False) for path in paths]
@@ -101,18 +106,19 @@ def run(
     """Send the photos that were not sent yet; what became of each is noted beside the list, so a break costs nothing."""
     results = _results(job)
     wanted = [item for item in _lines(job) if _is_due(results.get(item["file"]), failed=failed)]
-    fixed = {"galleries": gallery or [], "mf_selector": faces}
+    fixed = {"galleries": json.dumps(gallery or []), "mf_selector": faces}
     with (
         call.client(patience=PATIENCE, connections=jobs) as client,
-        _results_file(job).open("a", encoding="utf-8") as out,
+        _opened_results(job) as out,
     ):
-        lock = threading.Lock()
+        lock, progress = threading.Lock(), _Progress(call, len(wanted))
 
         def send(item: dict[str, Any]) -> None:
             result = {"file": item["file"]} | _send(client, item, fixed)
             with lock:
                 out.write(json.dumps(result, ensure_ascii=False) + "\n")
                 out.flush()
+                progress.tell(result)
 
         with ThreadPoolExecutor(jobs) as pool:
             list(pool.map(send, wanted))
@@ -126,14 +132,15 @@ def _is_due(result: dict[str, Any] | None, *, failed: bool) -> bool:
     return (result is not None and result["state"] == "failed") if failed else result is None
 
 
-def _send(client: Client, item: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
+def _send(client: Client, item: dict[str, Any], fixed: dict[str, str]) -> dict[str, Any]:
     """What became of one photo. Raises what ends the whole run: the service is away, the token is wrong."""
     from facerec.client import ApiError  # noqa: PLC0415
     from facerec.client.transport import Call as Request  # noqa: PLC0415
 
     try:
-        photo = base64.b64encode(Path(item["file"]).read_bytes()).decode()
-        answer = client.call(Request("POST", "/v1/face", json=fixed | {"photo": photo, "meta": item["meta"]}))
+        path = Path(item["file"])
+        photo, fields = (path.name, path.read_bytes()), fixed | {"meta": item["meta"]}
+        answer = client.call(Request("POST", "/v1/face", file=photo, part="photo", fields=fields))
     except OSError as error:
         return {"state": "failed", "code": "FILE", "reason": str(error)}
     except ApiError as error:
@@ -141,6 +148,34 @@ def _send(client: Client, item: dict[str, Any], fixed: dict[str, Any]) -> dict[s
             raise
         return {"state": "failed", "code": error.code, "reason": error.reason}
     return {"state": "done", "faces": [face["id"] for face in answer["results"]]}
+
+
+class _Progress:
+    """Tells on stderr of each photo that failed, and now and then how far the run is."""
+
+    def __init__(self, call: Call, total: int) -> None:
+        self._call = call
+        self._total = total
+        self._ended = 0
+        self._told = time.monotonic()
+
+    def tell(self, result: Mapping[str, Any]) -> None:
+        self._ended += 1
+        if result["state"] == "failed":
+            self._call.out.note(f"{result['file']}: {result['reason']}")
+        if time.monotonic() - self._told >= TELL_EVERY:
+            self._told = time.monotonic()
+            self._call.out.note(f"{self._ended} of {self._total} photos")
+
+
+def _opened_results(job: Path) -> TextIO:
+    """The results, to be added to. A line that a break cut off is ended, so that nothing is added to it."""
+    path = _results_file(job)
+    cut_off = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+    out = path.open("a", encoding="utf-8")
+    if cut_off:
+        out.write("\n")
+    return out
 
 
 def _results_file(job: Path) -> Path:
@@ -158,8 +193,8 @@ def _results(job: Path) -> dict[str, dict[str, Any]]:
     """The last result of each photo; a line that was cut off by a break does not count."""
     path = _results_file(job)
     found: dict[str, dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        if line.endswith("}"):
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        with suppress(ValueError):
             result = json.loads(line)
             found[result["file"]] = result
     return found
@@ -172,5 +207,18 @@ def _counts(job: Path) -> dict[str, int]:
 
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:
+    """Raises ValueError for a line that names no photo."""
     with path.open(encoding="utf-8") as lines:
-        yield from (json.loads(line) for line in lines if line.strip())
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield _item(number, line)
+
+
+def _item(number: int, line: str) -> dict[str, Any]:
+    try:
+        item: dict[str, Any] = {"meta": ""} | json.loads(line)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"line {number} is no JSON object") from error
+    if not isinstance(item.get("file"), str) or not isinstance(item["meta"], str):
+        raise ValueError(f"line {number} needs texts file and meta")
+    return item

@@ -23,7 +23,7 @@ EVENTS_SILENCE = 30.0
 class Call:
     """One request. ``path`` begins with a slash and is URL-encoded already.
 
-    The body is ``body``, ``json``, or a multipart form of ``file`` (its name and bytes) and ``fields``.
+    The body is ``body``, ``json``, or a multipart form of ``file`` (its name and bytes), which is called ``part``, and ``fields``.
     """
 
     method: str
@@ -31,6 +31,7 @@ class Call:
     body: bytes | None = None
     json: object = None
     file: tuple[str, bytes] | None = None
+    part: str = "file"
     fields: Mapping[str, str] | None = None
     query: Mapping[str, str | int] | None = None
     accept: str = "application/json"
@@ -123,7 +124,7 @@ class Transport:
             params=dict(call.query or {}),
             data=dict(call.fields or {}) if call.file else call.body,
             json=call.json,
-            files={"file": call.file} if call.file else None,
+            files={call.part: call.file} if call.file else None,
             headers={"Accept": call.accept, "User-Agent": "facerec-client"},
             timeout=(self._timeout, silence),
             allow_redirects=False,

@@ -140,11 +140,11 @@ class _Search:
                 raise
             self.rounds.append(silent(together(self.rounds)))
             if self.strict:
-                raise self._incomplete() from error
+                raise self._incomplete(error.reason) from error
             return ((),) * len(probes)
         self.rounds.append(found.parts)
         if self.strict and self.servers.live < self.servers.total:
-            raise self._incomplete()
+            raise self._incomplete("some do not know yet what was written before the call")
         return found.probes
 
     def _found(self, probes: Sequence[Encoding], count: int, beyond: Near | None) -> Found:
@@ -154,8 +154,8 @@ class _Search:
             self.owner, probes, question.gallery, limit, count, self.is_gone, beyond, question.model, self.since
         )
 
-    def _incomplete(self) -> IndexIncomplete:
-        return IndexIncomplete(self.servers.live, self.servers.total)
+    def _incomplete(self, why: str) -> IndexIncomplete:
+        return IndexIncomplete(self.servers.live, self.servers.total, why)
 
 
 def _anybody(_face: StoredFace) -> bool:

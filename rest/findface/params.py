@@ -117,9 +117,9 @@ class Params:
 
     def bad(self, name: str, reason: str) -> BadParam:
         value = self.values.get(name)
-        if isinstance(value, str):
-            value = value[:_SHOWN]
-        return BadParam(name, reason, value if isinstance(value, str | int | float | bool | None) else None)
+        if isinstance(value, list | dict):
+            value = json.dumps(value, ensure_ascii=False)
+        return BadParam(name, reason, value[:_SHOWN] if isinstance(value, str) else value)
 
 
 def read_params(call: Request, photos: int, limit: int) -> Params:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from facerec.confidence import DEFAULT_THRESHOLD, confidence, threshold_of
-from facerec.errors import NotFound
+from facerec.errors import NoFaces, NotFound
 from facerec.faces import Box, Encoding, Model
 from facerec.index import euclidean
 from facerec.selection import SELECTORS
@@ -63,7 +63,10 @@ def _seen(params: Params, photo: str, bbox: str) -> list[Seen]:
     selector = params.one_of("mf_selector", SELECTORS, "biggest")
     boxes = params.boxes(bbox)
     body = read_photo(params, photo).body
-    return services().lookup.faces(owner(), body, selector, boxes, client_gone(request.environ))
+    try:
+        return services().lookup.faces(owner(), body, selector, boxes, client_gone(request.environ))
+    except NoFaces as error:
+        raise NoFaces(f"{photo}: {error.reason}") from error
 
 
 def _pair(one: Seen, other: Seen, threshold: float | None) -> dict[str, Any]:

@@ -312,9 +312,11 @@ def test_nobody_reaches_what_is_anothers(row: Row, world: World, client_of: Call
 
 
 def test_what_is_away_is_said(client: Client, stack: Stack) -> None:
-    """The last test here: without a worker a search is out of time, and the service says so."""
+    """The last test here: without a worker no part of the index answers, and nobody looks at a photo; the service says so."""
     face = client.post_face(showing("ann"))[0]["id"]
     for worker in stack.workers:
         worker.kill()
-    answer = client.call("POST", "/identify", 504, json={"face_id": face})
+    answer = client.call("POST", "/identify", 503, json={"face_id": face})
+    assert (answer["code"], answer["reason"][:6]) == ("SERVICE_UNAVAILABLE", "0 of 1")
+    answer = client.call("POST", "/detect", 504, files={"photo": ("p.png", showing("ann"))})
     assert answer["code"] == "TIMEOUT"

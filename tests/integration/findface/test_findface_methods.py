@@ -365,3 +365,12 @@ def test_owners_never_meet(client_of: Callable[[], Client]) -> None:
             assert [face["id"] for face in client.call("GET", path)["results"]] == [mine["id"]]
     one.call("DELETE", "/galleries/staff", 204)
     assert len(two.call("GET", "/faces/gallery/staff")["results"]) == 1
+
+
+def test_an_error_names_the_culprit(client: Client) -> None:
+    files = {"photo1": ("a.png", showing("ann")), "photo2": ("b.png", drawing(b'FACES:{"faces": []}'))}
+    refused = client.call("POST", "/verify", 400, files=files)
+    assert refused == {"code": "NO_FACES", "reason": "photo2: no face was found in the photo"}
+    wrong = {"photo": "x", "bbox": [{"x1": 1, "y1": 2}]}
+    refused = client.call("POST", "/identify", 400, json=wrong)
+    assert (refused["param"], refused["value"]) == ("bbox", '[{"x1": 1, "y1": 2}]')

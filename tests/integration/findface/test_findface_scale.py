@@ -134,6 +134,9 @@ def faces_of_plugins(stack: Stack, databases: RedisDatabases) -> Iterator[Faces]
         identification=services.identification,
         persons=services.persons,
         removal=services.removal,
+        lookup=services.lookup,
+        uploads=services.uploads,
+        pictures=services.pictures,
     )
     services.close()
 
