@@ -21,13 +21,14 @@ from worker.guard import guarded_thread
 
 log = logging.getLogger(__name__)
 TURN_SECONDS = 4.0
-IDLE, BUSY = 1.0, 0.02
+IDLE, LOOKING, BUSY = 1.0, 0.2, 0.02
+"""Seconds between two steps: while all is quiet, while a regeneration may be started any moment, and while one runs."""
 LEASE = 120.0
 """Seconds after which a job of which nothing was heard is sent again."""
 IMAGES_AT_ONCE = 200
 JOBS_PER_PROCESS = 16
 FEWEST_JOBS = 32
-PUBLISHERS = 4
+PUBLISHERS = 16
 """Threads that wait for the broker's confirms."""
 
 
@@ -86,7 +87,7 @@ class Conductor:
         """Do what is due; seconds until the next step. Raises StoreUnavailable, BrokerUnavailable, InternalError."""
         run = self._steps.current() if self._steps.turn(self._worker, TURN_SECONDS) else None
         if run is None or run.state == "paused":
-            return IDLE
+            return LOOKING
         if run.state == "dropping":
             return self._drop(run)
         if run.settling:

@@ -47,6 +47,7 @@ from facerec.adapters.redis.layout import (
 )
 from facerec.errors import Conflict, InternalError, StoreUnavailable
 from facerec.faces import Model
+from facerec.jobs import RegenerateJob
 from facerec.ports import JournalGap, Moved, Obsolete, Scanned, Written
 from facerec.regenerate import Made, Share, Skip, Wanted, shares_of, shares_text
 from facerec.regeneration import Batch, Run
@@ -209,24 +210,13 @@ class RedisAside:
 
     def begin(self, run: int, owner: str, image_hash: str) -> Wanted | None:
         """What is to be done with an image; None when nothing is, or no longer. Raises StoreUnavailable. Any thread may call."""
-        reply = self._databases.call("regenerate_begin", run, prefix(owner), image_hash)
-        if not reply:
-            return None
-        ticket, old, model, parts, shares, skip, seen, records, aside = reply
-        return Wanted(
-            run=run,
-            owner=owner,
-            hash=image_hash,
-            ticket=int(ticket),
-            old=Model(int(old)),
-            model=Model(int(model)),
-            parts=tuple(parts.decode().split(",")),
-            shares=shares_of(shares.decode()),
-            skip=Skip.of(skip.decode()),
-            seen=seen.decode(),
-            records=tuple(records),
-            aside=tuple(aside),
-        )
+        return self.begin_many([RegenerateJob(owner, image_hash, run)])[0]
+
+    def begin_many(self, jobs: Sequence[RegenerateJob]) -> list[Wanted | None]:
+        """`begin` for each of some jobs, in one round trip."""
+        calls = [(job.run, prefix(job.owner), job.hash) for job in jobs]
+        replies = self._databases.call_many("regenerate_begin", calls)
+        return [_wanted_of(job, reply) for job, reply in zip(jobs, replies, strict=True)]
 
     def later(self, run: int, owner: str, image_hash: str, delay: float, *, blamed: bool) -> int:
         """Try again in ``delay`` seconds; how often the image was to blame. Raises StoreUnavailable. Any thread may call."""
@@ -257,6 +247,27 @@ class RedisAside:
                     self._crowd.join([(p.decode(), key.decode()) for p, key in pairs(rest)])
                 case _:
                     raise InternalError(f"the index knows a face of an image that the store does not: {rest}")
+
+
+def _wanted_of(job: RegenerateJob, reply: Sequence[Any]) -> Wanted | None:
+    """What `regenerate_begin` says of a job's image."""
+    if not reply:
+        return None
+    ticket, old, model, parts, shares, skip, seen, records, aside = reply
+    return Wanted(
+        run=job.run,
+        owner=job.owner,
+        hash=job.hash,
+        ticket=int(ticket),
+        old=Model(int(old)),
+        model=Model(int(model)),
+        parts=tuple(parts.decode().split(",")),
+        shares=shares_of(shares.decode()),
+        skip=Skip.of(skip.decode()),
+        seen=seen.decode(),
+        records=tuple(records),
+        aside=tuple(aside),
+    )
 
 
 def _arguments(
