@@ -26,7 +26,7 @@ from facerec.jobs import RegenerateJob
 from facerec.ports import Consumer, Delivery, ImageStore, Place
 from facerec.records import face_id_of, model_of, unpack_face
 from facerec.regenerate import Made, Wanted, lost_boxes, redetected, reencoded, same_detector
-from facerec.regeneration import AsideCommits
+from facerec.regeneration import AsideCommits, Remade
 from facerec.services.pictures import CHIPS_OF, ORIGINAL, chip_name, thumbnail_name
 from facerec.wire import Task
 from worker.chips import ChipBatches
@@ -258,7 +258,7 @@ class Regenerator:
         self._write(work, made)
 
     def _write(self, work: _Work, made: Made) -> None:
-        self._committer.put_aside(self._aside, work.wanted, made, lambda done: self._written(work, made, done))
+        self._committer.put_aside(self._aside, Remade(work.wanted, made), lambda done: self._written(work, made, done))
 
     def _written(self, work: _Work, made: Made, done: bool) -> None:
         """Called by the committer. What was not written is obsolete, or still pending: then it is sent again."""

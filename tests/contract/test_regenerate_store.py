@@ -28,7 +28,7 @@ from facerec.jobs import ScanJob
 from facerec.loading import load_index, load_sets
 from facerec.records import face_id_of, model_of
 from facerec.regenerate import Made, Share, Skip, Wanted, redetected
-from facerec.regeneration import Batch
+from facerec.regeneration import Batch, Remade
 from facerec.rule import Outcome, ScanRule, to_scanned
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
@@ -79,6 +79,9 @@ class World:
         faces = [replace(face(shift + at, wanted.model), box=box(n)) for n, at in enumerate(places)]
         return redetected(wanted, faces, {})
 
+    def put(self, wanted: Wanted, made: Made) -> bool:
+        return self.rule.put_aside(self.aside, [Remade(wanted, made)]) == [True]
+
     def regenerate(self, run: int, extra: tuple[float, ...] = ()) -> int:
         """Do all that is to be done; how many images were written."""
         while self.steps.walk(run, "owe", 2):
@@ -90,7 +93,7 @@ class World:
             for owner, image_hash in batch.images:
                 wanted = self.aside.begin(run, owner, image_hash)
                 assert wanted is not None
-                written += self.rule.put_aside(self.aside, wanted, self.make(wanted, extra))
+                written += self.put(wanted, self.make(wanted, extra))
         return written
 
     def switch(self, run: int, what: str = "cut over") -> None:
@@ -354,6 +357,33 @@ def test_what_is_asked_at_the_wrong_time_is_refused(world: World) -> None:
         world.start()
 
 
+def test_several_images_are_written_at_once_and_one_that_is_obsolete_takes_no_other_with_it(world: World) -> None:
+    names = [f"{n}.jpg" for n in range(6)]
+    # All but the last show one person.
+    jobs = [
+        world.scan(name, *places)
+        for name, places in zip(names, [(0.1 * n, 5.0 * n) for n in range(5)] + [()], strict=False)
+    ]
+    run = world.start()
+    world.steps.walk(run, "owe", 10)
+    images = []
+    for job in jobs:
+        wanted = world.aside.begin(run, job.owner, job.hash)
+        assert wanted is not None
+        images.append(Remade(wanted, world.make(wanted)))
+    world.admissions.erase(DEFAULT_OWNER, jobs[2].hash)
+    other = World(world.databases)
+    other.places = world.places
+    other.rule.put_aside(other.aside, [images[3]])
+    assert world.rule.put_aside(world.aside, [images[0], *images]) == [True, False, True, False, False, True, True]
+    world.assert_sound()
+    world.switch(run)
+    assert world.matches(jobs[0]) == ["1.jpg", "3.jpg", "4.jpg"]
+    assert world.matches(jobs[4]) == ["0.jpg", "1.jpg", "3.jpg"]
+    assert world.matches(jobs[5]) == []
+    world.assert_sound()
+
+
 def test_what_a_dead_conductor_took_and_did_not_publish_is_taken_at_once(world: World) -> None:
     jobs = [world.scan(f"{n}.jpg", 1.0 * n) for n in range(4)]
     run = world.start()
@@ -382,7 +412,7 @@ def test_what_was_done_or_put_off_since_a_conductor_took_it_is_not_taken_again(w
     (owner, done), (_, put_off), open_one = batch.images
     wanted = world.aside.begin(run, owner, done)
     assert wanted is not None
-    assert world.rule.put_aside(world.aside, wanted, world.make(wanted))
+    assert world.put(wanted, world.make(wanted))
     world.aside.later(run, owner, put_off, 30, blamed=False)
     assert world.steps.take(run, 3, 60, 0).images == (open_one,)
     world.steps.act("cancel")
@@ -434,8 +464,8 @@ def test_a_damaged_set_of_an_older_job_is_refused(world: World) -> None:
     wanted = world.aside.begin(run, DEFAULT_OWNER, one.hash)
     assert wanted is not None
     made = world.make(wanted)
-    assert world.rule.put_aside(world.aside, wanted, made)
-    assert not world.rule.put_aside(world.aside, wanted, made)
+    assert world.put(wanted, made)
+    assert not world.put(wanted, made)
     assert world.aside.begin(run, DEFAULT_OWNER, one.hash) is None
     assert world.aside.begin(run + 1, DEFAULT_OWNER, one.hash) is None
     world.assert_sound()

@@ -29,6 +29,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from facerec.adapters.redis.commits import moved, pairs
@@ -49,8 +50,8 @@ from facerec.errors import Conflict, InternalError, StoreUnavailable
 from facerec.faces import Model
 from facerec.jobs import RegenerateJob
 from facerec.ports import JournalGap, Moved, Obsolete, Scanned, Written
-from facerec.regenerate import Made, Share, Skip, Wanted, shares_of, shares_text
-from facerec.regeneration import Batch, Run
+from facerec.regenerate import Share, Skip, Wanted, shares_of, shares_text
+from facerec.regeneration import Batch, Remade, Run
 
 _RUN, _PENDING, _NOTES = "regenerate", "regenerate:pending", "regenerate:notes"
 _PARKED = 9_000_000_000_000
@@ -72,6 +73,8 @@ class RedisRegeneration:
     def current(self) -> Run | None:
         client = self._databases.client(OWN)
         with mapped_errors():
+            if not client.exists(_RUN):
+                return None
             owners = [owner.decode() for owner in client.smembers("owners")]
             with client.pipeline(transaction=True) as pipeline:
                 pipeline.hgetall(_RUN)
@@ -223,30 +226,42 @@ class RedisAside:
         due = f"{self._clock() + delay:.6f}"
         return int(self._databases.call("regenerate_later", run, prefix(owner), image_hash, due, int(blamed)))
 
-    def set_aside(
-        self, wanted: Wanted, made: Made, links: frozenset[int], position: int
-    ) -> Written | Moved | Obsolete | JournalGap:
-        compared = Scanned(wanted.owner, wanted.hash, wanted.ticket, 0, 0, 0, wanted.model, made.records, links)
+    def set_aside(self, images: Sequence[Remade], position: int) -> list[Written | Moved | Obsolete | JournalGap]:
+        prepared = [self._prepared(image) for image in images]
         while True:
-            kept, joins = self._crowd.prepared(compared)
-            kind, *rest = self._databases.call(
-                "regenerate_commit", *_arguments(wanted, made, kept, joins, position, self._links_kept)
-            )
-            match kind:
-                case b"written":
-                    return Written(int(rest[0]))
-                case b"moved":
-                    return moved(rest[0], position)
-                case b"obsolete":
-                    return Obsolete(frozenset({(wanted.owner, wanted.hash)}))
-                case b"gap":
-                    return JournalGap()
-                case b"importing":
-                    raise StoreUnavailable("an import is running, or was cut off and waits to be done anew")
-                case b"full":
-                    self._crowd.join([(p.decode(), key.decode()) for p, key in pairs(rest)])
-                case _:
-                    raise InternalError(f"the index knows a face of an image that the store does not: {rest}")
+            arguments = [argument for image, joins in prepared for argument in _arguments(image, joins)]
+            replies = self._databases.call("regenerate_commit", position, JOURNAL_LENGTH, self._links_kept, *arguments)
+            if replies[0][0] != b"full":
+                return [
+                    _outcome(images[place], reply, position)
+                    for place, reply in enumerate(replies)
+                    if reply[0] != b"full"
+                ]
+            self._crowd.join([(p.decode(), key.decode()) for p, key in pairs(replies[0][1:])])
+
+    def _prepared(self, image: Remade) -> tuple[Remade, bool]:
+        """The image with the links that are to be kept, and whether it joins the crowd."""
+        wanted = image.wanted
+        kept, joins = self._crowd.prepared(
+            Scanned(wanted.owner, wanted.hash, wanted.ticket, 0, 0, 0, wanted.model, image.made.records, image.links)
+        )
+        return replace(image, links=kept.links), joins
+
+
+def _outcome(image: Remade, reply: Sequence[Any], position: int) -> Written | Moved | Obsolete | JournalGap:
+    """What `regenerate_commit` says of an image."""
+    match reply:
+        case [b"written", written]:
+            return Written(int(written))
+        case [b"moved", entries]:
+            return moved(entries, position)
+        case [b"obsolete"]:
+            return Obsolete(frozenset({(image.wanted.owner, image.wanted.hash)}))
+        case [b"gap"]:
+            return JournalGap()
+        case [b"importing"]:
+            raise StoreUnavailable("an import is running, or was cut off and waits to be done anew")
+    raise InternalError(f"the index knows a face of an image that the store does not: {reply[1:]}")
 
 
 def _wanted_of(job: RegenerateJob, reply: Sequence[Any]) -> Wanted | None:
@@ -270,13 +285,9 @@ def _wanted_of(job: RegenerateJob, reply: Sequence[Any]) -> Wanted | None:
     )
 
 
-def _arguments(
-    wanted: Wanted, made: Made, kept: Scanned, joins: bool, position: int, links_kept: int
-) -> list[Argument]:
+def _arguments(image: Remade, joins: bool) -> list[Argument]:
+    wanted, made = image.wanted, image.made
     return [
-        position,
-        JOURNAL_LENGTH,
-        links_kept,
         wanted.run,
         wanted.owner,
         prefix(wanted.owner),
@@ -290,8 +301,8 @@ def _arguments(
         made.note(),
         len(made.records),
         *made.records,
-        len(kept.links),
-        *sorted(kept.links),
+        len(image.links),
+        *sorted(image.links),
     ]
 
 
