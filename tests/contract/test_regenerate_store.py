@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -33,6 +35,7 @@ from facerec.rule import Outcome, ScanRule, to_scanned
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
 from tests.faces import analysis, face, scan_job
+from worker.conductor import Conductor
 
 Found = Callable[[Wanted], list[float]]
 FAR = 7 * 86400.0
@@ -381,6 +384,56 @@ def test_several_images_are_written_at_once_and_one_that_is_obsolete_takes_no_ot
     assert world.matches(jobs[0]) == ["1.jpg", "3.jpg", "4.jpg"]
     assert world.matches(jobs[4]) == ["0.jpg", "1.jpg", "3.jpg"]
     assert world.matches(jobs[5]) == []
+    world.assert_sound()
+
+
+def test_ranges_of_ids_are_shares_too_and_both_ends_belong_to_them(world: World) -> None:
+    jobs = [world.scan(f"{n}.jpg", 3.0 * n) for n in range(4)]
+    ids = [face_id(job.ticket, 0) for job in jobs]
+    run = world.start(share=Share(low=ids[1], high=ids[2]))
+    world.regenerate(run)
+    assert set(world.databases.client(ASIDE_FACES).keys()) == {jobs[1].hash.encode(), jobs[2].hash.encode()}
+    with pytest.raises(Conflict, match="no share"):
+        world.steps.act("cut over")
+    for share in (Share(high=ids[1] - 1), Share(low=ids[2] + 1)):
+        assert world.start(share=share) == run
+    world.regenerate(run)
+    whole = world.steps.current()
+    assert whole is not None
+    assert (whole.done, whole.parked, whole.moved) == (4, 0, 4)
+    world.switch(run)
+    world.assert_sound()
+
+
+def test_the_old_set_is_dropped_when_its_time_is_over_and_not_before(world: World) -> None:
+    jobs = [world.scan(f"{n}.jpg", 3.0 * n) for n in range(3)]
+    clock = Mock(return_value=time.time())
+    world.steps = RedisRegeneration(world.databases, clock)
+    conductor = Conductor(
+        "me",
+        steps=world.steps,
+        publisher=Mock(),
+        workers=Mock(workers=dict),
+        committer=Mock(),
+        crashed=Mock(),
+        clock=clock,
+    )
+    run = world.start(keep=1000.0)
+    world.regenerate(run)
+    world.switch(run)
+    clock.return_value += 999.0
+    conductor.step()
+    kept = world.steps.current()
+    assert kept is not None
+    assert kept.state == "running"
+    clock.return_value += 2.0
+    for _ in range(10):
+        conductor.step()
+    conductor.close()
+    assert world.steps.current() is None
+    assert world.databases.client(ASIDE_FACES).dbsize() == world.databases.client(ASIDE_LINKS).dbsize() == 0
+    assert world.models() == {Model.CNN}
+    assert (world.steps.last() or {})["moved"] == len(jobs)
     world.assert_sound()
 
 
