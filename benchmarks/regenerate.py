@@ -2,8 +2,9 @@
 
     python -m benchmarks.regenerate [--faces N] [--only cost|move]
 
-``cost``: N stored faces get new encodings, made of their normalized faces; the time on the clock with one engine process is
-compared with what the engine itself needs for the same chips, one by one.
+``cost``: N stored faces, all of one person, get new encodings, made of their normalized faces; the time on the clock with one
+engine process is compared with what the engine itself needs for the same chips: one by one, and as many at once as its network
+takes best, which is how the regeneration asks. Medians of some rounds.
 
 ``move``: the pictures of ``lfw100`` and ``portraits`` (or of the archive of face_recognition, where there are none) move from
 HOG to CNN and back to HOG under uploads and queries; every answer is checked, and the state after each cut-over is compared
@@ -13,18 +14,22 @@ with that of a fresh scan with that model.
 from __future__ import annotations
 
 import argparse
+import io
+import statistics
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.common import post_all, print_json, print_table, private_servers, timed
 from facerec.adapters.redis import RedisAudit, RedisDatabases, RedisJournal, RedisRepairs
 from facerec.adapters.redis.layout import FACES
 from facerec.config import RedisSettings
-from facerec.engine import EngineOptions, open_engine
+from facerec.engine import EngineOptions, FaceEngine, open_engine
 from facerec.faces import Face, Model
 from facerec.identity import image_hash
 from facerec.records import unpack_face
@@ -35,6 +40,9 @@ from tests.conftest import rabbit_settings_of, redis_settings_of
 from tests.stack import ROOT, Stack, wait_until
 
 LONG = 3600.0
+ROUNDS = 3
+ENCODER_TAKES = 8
+"""Faces in one run of the encoder's network on a CPU."""
 SAME = 1e-4
 """Two computations of one encoding differ by less."""
 
@@ -54,7 +62,7 @@ def main() -> None:
 
 
 def cost(faces: int) -> dict[str, Any]:
-    photo = pictures.archive_pictures()["obama.jpg"].read_bytes()
+    photo = portrait()
     todo = [(f"{n}.jpg", photo + b"\n%d" % n) for n in range(faces)]
     with private_servers() as (redis, rabbit, folder):
         store = folder / "pictures"
@@ -62,18 +70,46 @@ def cost(faces: int) -> dict[str, Any]:
         with Stack(redis_settings_of(redis), rabbit_settings_of(rabbit), folder, **more) as stack:
             assert set(post_all(stack.port, todo, 8)) == {202}
             wait_until(lambda: done_images(stack) == faces, "all are scanned", stack.log_tails, LONG)
-            seconds = timed(lambda: regenerated(stack, {}))
-        chips = [path.read_bytes() for path in store.rglob("chip-*.png")]
-    assert len(chips) == faces
-    engine = open_engine(Model.HOG, EngineOptions(), ROOT / ".cache" / "models", "cpu")
-    engine.encode_chips(chips[:1])
-    alone = timed(lambda: [engine.encode_chips([chip]) for chip in chips])
+            chips = [path.read_bytes() for path in store.rglob("chip-*.png")]
+            assert len(chips) == faces
+            engine = open_engine(Model.HOG, EngineOptions(), ROOT / ".cache" / "models", "cpu")
+            engine.encode_chips(chips[:ENCODER_TAKES])
+            rounds = [one_round(stack, engine, chips) for _ in range(ROUNDS)]
+    median = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+    return {"faces": faces} | {name: round(value, 3) for name, value in median.items()}
+
+
+def one_round(stack: Stack, engine: FaceEngine, chips: Sequence[bytes]) -> dict[str, float]:
+    """The engine right before and right after a regeneration, because a machine that others use is not always as fast."""
+    before, before_in_batches = alone(engine, chips, 1), alone(engine, chips, ENCODER_TAKES)
+    seconds = timed(lambda: regenerated(stack, {}))
+    in_batches = (before_in_batches + alone(engine, chips, ENCODER_TAKES)) / 2
+    one_by_one = (before + alone(engine, chips, 1)) / 2
+    post(stack, "/cancel")
+    wait_phase(stack, "none")
     return {
-        "faces": faces,
-        "regenerate_seconds": round(seconds, 2),
-        "engine_seconds": round(alone, 2),
-        "regenerate_over_engine": round(seconds / alone, 3),
+        "regenerate_seconds": seconds,
+        "engine_seconds": one_by_one,
+        "engine_in_batches_seconds": in_batches,
+        "regenerate_over_engine": seconds / one_by_one,
+        "regenerate_over_engine_in_batches": seconds / in_batches,
     }
+
+
+def alone(engine: FaceEngine, chips: Sequence[bytes], at_once: int) -> float:
+    """Seconds that the engine needs for the chips in runs of ``at_once``."""
+    return timed(
+        lambda: [engine.encode_chips(chips[start : start + at_once]) for start in range(0, len(chips), at_once)]
+    )
+
+
+def portrait() -> bytes:
+    """A photo with one face, small, because scanning it is not what is measured."""
+    with Image.open(pictures.archive_pictures()["obama.jpg"]) as photo:
+        photo.thumbnail((400, 400))
+        body = io.BytesIO()
+        photo.convert("RGB").save(body, "JPEG", quality=90)
+    return body.getvalue()
 
 
 def move() -> dict[str, Any]:

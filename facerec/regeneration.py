@@ -13,13 +13,23 @@ from facerec.regenerate import Made, Share, Skip, Wanted
 ACTIONS = ("pause", "resume", "cut over", "roll back", "cancel", "finish")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Remade:
+    """An image for the set aside. ``links``: tickets of the images there that have a face within tolerance."""
+
+    wanted: Wanted
+    made: Made
+    links: frozenset[int] = frozenset()
+
+
 class AsideCommits(Protocol):
     """The store as a worker sees it that writes to the set aside."""
 
-    def set_aside(
-        self, wanted: Wanted, made: Made, links: frozenset[int], position: int
-    ) -> Written | Moved | Obsolete | JournalGap:
-        """Write what was made if the journal still ends at ``position`` and the image is as it was; all or nothing."""
+    def set_aside(self, images: Sequence[Remade], position: int) -> Sequence[Written | Moved | Obsolete | JournalGap]:
+        """Write images, one after the other, if the journal still ends at ``position`` and each is as it was.
+
+        What became of them; the first that is not written is the last that was tried. All or nothing of each.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,7 @@ from facerec.jobs import ScanJob
 from facerec.loading import Progress, load_sets
 from facerec.ports import Commits, Held, JournalEntry, JournalGap, Moved, Obsolete, Scanned, Split, Written
 from facerec.records import encoding_of, face_id_of, is_comparable, model_of, pack_face
-from facerec.regenerate import Made, Wanted
-from facerec.regeneration import AsideCommits
+from facerec.regeneration import AsideCommits, Remade
 from facerec.sets import Sets, SetsJournal, is_switch
 
 log = logging.getLogger(__name__)
@@ -152,28 +151,44 @@ class ScanRule:
         stale = _names(batch) - _names(written) - obsolete - held
         return Outcome(tuple(written), obsolete, stale, held)
 
-    def put_aside(self, commits: AsideCommits, wanted: Wanted, made: Made) -> bool:
-        """Compare an image with the set aside and write it there, by the same rule. False when it, or the regeneration, is no
-        longer what this was made of. Raises StoreUnavailable."""
-        image = Scanned(wanted.owner, wanted.hash, wanted.ticket, 0, 0, 0, wanted.model, made.records, frozenset())
-        if (self.sets.aside is None or self.sets.aside_model is not wanted.model) and not self.catch_up():
+    def put_aside(self, commits: AsideCommits, images: Sequence[Remade]) -> list[bool]:
+        """Compare images with the set aside and write them there, by the same rule. Of each whether it is written: it is not when
+        it, or the regeneration, is no longer what it was made of. Raises StoreUnavailable."""
+        done = dict.fromkeys(range(len(images)), False)
+        waiting = list(done)
+        if not all(self._has_aside(image.wanted.model) for image in images) and not self.catch_up():
             self.load()
-        while self.sets.aside is not None and self.sets.aside_model is wanted.model:
-            (compared,) = compare(self.sets.aside, [image], self._tolerance)
-            match commits.set_aside(wanted, made, compared.links, self.index.position):
-                case Written(position):
-                    self.sets.apply(
-                        JournalEntry(position, "aside", wanted.owner, wanted.hash, wanted.ticket, made.records)
-                    )
-                    return True
-                case Moved(entries):
-                    for entry in entries:
-                        self.sets.apply(entry)
-                case Obsolete():
-                    return False
-                case JournalGap():
-                    self.load()
-        return False
+        while waiting := [place for place in waiting if self._has_aside(images[place].wanted.model)]:
+            compared = self._compared_aside([images[place] for place in waiting])
+            replies = commits.set_aside(compared, self.index.position)
+            # There are fewer replies than images when one was not written.
+            for place, image, reply in zip(waiting[:], compared, replies, strict=False):
+                match reply:
+                    case Written(position):
+                        self.sets.apply(_aside_entry(image, position))
+                        done[place] = True
+                        waiting.remove(place)
+                    case Obsolete():
+                        waiting.remove(place)
+                    case Moved(entries):
+                        for entry in entries:
+                            self.sets.apply(entry)
+                    case JournalGap():
+                        self.load()
+        return list(done.values())
+
+    def _has_aside(self, model: Model) -> bool:
+        return self.sets.aside is not None and self.sets.aside_model is model
+
+    def _compared_aside(self, images: Sequence[Remade]) -> list[Remade]:
+        """As many of the first as may be written at once, linked with the set aside as it is when those before are written."""
+        if self.sets.aside is None:
+            return []
+        scanned = _few_links(compare(self.sets.aside, [_scanned_aside(image) for image in images], self._tolerance))
+        return [
+            replace(image, links=linked.links)
+            for image, linked in zip(images, link_in_order(scanned, self._tolerance), strict=False)
+        ]
 
     def _moved(self, waiting: Sequence[Scanned], entries: Sequence[JournalEntry]) -> list[Scanned]:
         """Follow the journal, and those that wait with their links as they are then."""
@@ -241,6 +256,28 @@ def link_each_other(batch: Sequence[Scanned], tolerance: float) -> list[Scanned]
     for image in batch:
         own.add(image.owner, image.records)
     return compare(own, batch, tolerance)
+
+
+def link_in_order(batch: Sequence[Scanned], tolerance: float) -> list[Scanned]:
+    """The batch with links as they are when each is written after those before it, which may have been known by other faces."""
+    before: set[int] = set()
+    linked = []
+    for image, among in zip(
+        batch, link_each_other([replace(each, links=frozenset()) for each in batch], tolerance), strict=True
+    ):
+        linked.append(replace(image, links=(image.links - before) | (among.links & before)))
+        before.add(image.image_ticket)
+    return linked
+
+
+def _scanned_aside(image: Remade) -> Scanned:
+    wanted = image.wanted
+    return Scanned(wanted.owner, wanted.hash, wanted.ticket, 0, 0, 0, wanted.model, image.made.records, frozenset())
+
+
+def _aside_entry(image: Remade, position: int) -> JournalEntry:
+    wanted = image.wanted
+    return JournalEntry(position, "aside", wanted.owner, wanted.hash, wanted.ticket, image.made.records)
 
 
 def follow(batch: Sequence[Scanned], entries: Sequence[JournalEntry], tolerance: float) -> list[Scanned]:

@@ -13,8 +13,7 @@ from facerec.faces import Analysis, Model
 from facerec.index import FaceIndex
 from facerec.parts import Parts
 from facerec.ports import Consumer, Scanned
-from facerec.regenerate import Made, Wanted
-from facerec.regeneration import AsideCommits
+from facerec.regeneration import AsideCommits, Remade
 from facerec.rule import ScanRule, to_scanned
 from worker.flights import Flight, Flights
 from worker.guard import guarded_thread
@@ -40,8 +39,7 @@ class _Question:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Aside:
     commits: AsideCommits
-    wanted: Wanted
-    made: Made
+    image: Remade
     done: Callable[[bool], None]
 
 
@@ -104,9 +102,9 @@ class Committer:
         """The parts that a search in this model covers (`facerec.sets.Sets.parts`). For questions alone, while they are asked."""
         return self._rule.sets.parts(model, position)
 
-    def put_aside(self, commits: AsideCommits, wanted: Wanted, made: Made, done: Callable[[bool], None]) -> None:
+    def put_aside(self, commits: AsideCommits, image: Remade, done: Callable[[bool], None]) -> None:
         """Have an image written to the set aside; ``done`` is told whether it was."""
-        self._inbox.put(_Aside(commits, wanted, made, done))
+        self._inbox.put(_Aside(commits, image, done))
 
     def close(self) -> None:
         self._inbox.put(None)
@@ -131,8 +129,7 @@ class Committer:
             if isinstance(item.result, FacerecError):
                 self._failed(item.flight, item.result)
         self._commit([(item.flight, item.result) for item in pictures if isinstance(item.result, Analysis)])
-        for aside in [item for item in items if isinstance(item, _Aside)]:
-            self._put_aside(aside)
+        self._put_aside([item for item in items if isinstance(item, _Aside)])
         questions = [item for item in items if isinstance(item, _Question)]
         if questions:
             self._patience.insist(self._catch_up)
@@ -140,14 +137,22 @@ class Committer:
             sets = self._rule.sets
             question.ask(sets.index_for(question.model) if question.model else sets.current)
 
-    def _put_aside(self, item: _Aside) -> None:
+    def _put_aside(self, items: Sequence[_Aside]) -> None:
+        """Those of one store, which is all there is but in tests."""
+        for commits in dict.fromkeys(item.commits for item in items):
+            some = [item for item in items if item.commits is commits]
+            for item, done in zip(some, self._written_aside(commits, [item.image for item in some]), strict=True):
+                item.done(done)
+
+    def _written_aside(self, commits: AsideCommits, images: Sequence[Remade]) -> Sequence[bool]:
         try:
-            done = self._patience.insist(lambda: self._rule.put_aside(item.commits, item.wanted, item.made))
+            return self._patience.insist(lambda: self._rule.put_aside(commits, images))
         except InternalError as error:
             log.error("an image was not put aside: %s", error.reason, extra={"action": "reload"})
             self._patience.insist(self._rule.load)
-            done = False
-        item.done(done)
+        if len(images) == 1:
+            return [False]
+        return [done for image in images for done in self._written_aside(commits, [image])]
 
     def _catch_up(self) -> None:
         if not self._rule.catch_up():

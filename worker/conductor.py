@@ -21,13 +21,15 @@ from worker.guard import guarded_thread
 
 log = logging.getLogger(__name__)
 TURN_SECONDS = 4.0
-IDLE, BUSY = 1.0, 0.02
+IDLE, LOOKING, HANDING, BUSY = 1.0, 0.2, 0.1, 0.02
+"""Seconds between two steps: of a worker that does not conduct, while a regeneration may be started any moment, while the workers
+have enough in hand, and while they may soon have nothing."""
 LEASE = 120.0
 """Seconds after which a job of which nothing was heard is sent again."""
 IMAGES_AT_ONCE = 200
 JOBS_PER_PROCESS = 16
 FEWEST_JOBS = 32
-PUBLISHERS = 4
+PUBLISHERS = 16
 """Threads that wait for the broker's confirms."""
 
 
@@ -84,9 +86,11 @@ class Conductor:
 
     def step(self) -> float:
         """Do what is due; seconds until the next step. Raises StoreUnavailable, BrokerUnavailable, InternalError."""
-        run = self._steps.current() if self._steps.turn(self._worker, TURN_SECONDS) else None
-        if run is None or run.state == "paused":
+        if not self._steps.turn(self._worker, TURN_SECONDS):
             return IDLE
+        run = self._steps.current()
+        if run is None or run.state == "paused":
+            return LOOKING
         if run.state == "dropping":
             return self._drop(run)
         if run.settling:
@@ -104,17 +108,21 @@ class Conductor:
         elif run.complete and not run.counted and run.state == "running":
             self._steps.walk(run.run, "count", IMAGES_AT_ONCE)
             return BUSY
-        self._hand_out(run)
-        return IDLE / 4 if run.complete else BUSY
+        room = run.workers or self._room()
+        handed = self._hand_out(run, room)
+        if run.complete:
+            return IDLE / 4
+        return BUSY if not run.walked or 4 * handed > room else HANDING
 
-    def _hand_out(self, run: Run) -> None:
-        """Put what is due on the scan queue. What another took and did not live to publish is due at once."""
+    def _hand_out(self, run: Run, room: int) -> int:
+        """Put what is due on the scan queue; how many jobs. What another took and did not live to publish is due at once."""
         of_run, published = self._published
-        batch = self._steps.take(run.run, run.workers or self._room(), LEASE, published if of_run == run.run else 0)
+        batch = self._steps.take(run.run, room, LEASE, published if of_run == run.run else 0)
         jobs = [RegenerateJob(owner, image_hash, run.run) for owner, image_hash in batch.images]
         for _ in self._publishers.map(self._publisher.publish, jobs):
             pass
         self._published = run.run, batch.number
+        return len(jobs)
 
     def _room(self) -> int:
         """What the workers can have in hand, and a little more so that none of them waits."""

@@ -24,11 +24,12 @@ from facerec.faces import Analysis, Encoding, Face
 from facerec.identity import FACES_PER_IMAGE, image_hash
 from facerec.jobs import RegenerateJob
 from facerec.ports import Consumer, Delivery, ImageStore, Place
-from facerec.records import face_id_of, join_records, model_of, unpack_face
+from facerec.records import face_id_of, model_of, unpack_face
 from facerec.regenerate import Made, Wanted, lost_boxes, redetected, reencoded, same_detector
-from facerec.regeneration import AsideCommits
+from facerec.regeneration import AsideCommits, Remade
 from facerec.services.pictures import CHIPS_OF, ORIGINAL, chip_name, thumbnail_name
 from facerec.wire import Task
+from worker.chips import ChipBatches
 from worker.committer import Committer
 from worker.guard import guarded_thread
 from worker.patience import Patience, Stopping
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 THREADS = 2
 TRIES = 3
 """A picture that stops an engine so often is to blame."""
+AT_ONCE = 16
+"""Jobs that are begun with one question to the store."""
 LATER = 5.0
 """Seconds until what could not be done now is tried again."""
 MISSING, CHANGED = "missing original", "changed original"
@@ -46,7 +49,7 @@ MISSING, CHANGED = "missing original", "changed original"
 class AsideStore(AsideCommits, Protocol):
     """What the regenerator needs of the store. Every method may raise StoreUnavailable."""
 
-    def begin(self, run: int, owner: str, image_hash: str) -> Wanted | None: ...
+    def begin_many(self, jobs: Sequence[RegenerateJob]) -> list[Wanted | None]: ...
 
     def later(self, run: int, owner: str, image_hash: str, delay: float, *, blamed: bool) -> int: ...
 
@@ -81,11 +84,13 @@ class Regenerator:
     ) -> None:
         self._consumer = consumer
         self._pool = pool
+        self._batches = ChipBatches(pool)
         self._committer = committer
         self._aside = aside
         self._pictures = pictures
         self._patience = patience
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._threads = [guarded_thread(self._run, f"regenerator-{number}", crashed) for number in range(THREADS)]
 
     def start(self) -> None:
@@ -102,7 +107,8 @@ class Regenerator:
 
     def take(self, delivery: Delivery) -> None:
         """A job of a regeneration; returns at once."""
-        self._inbox.put(lambda: self._begin(delivery))
+        self._deliveries.put(delivery)
+        self._inbox.put(self._begin)
 
     def _run(self) -> None:
         while (step := self._inbox.get()) is not None:
@@ -111,19 +117,31 @@ class Regenerator:
             except Stopping:
                 return
 
-    def _begin(self, delivery: Delivery) -> None:
+    def _begin(self) -> None:
+        """All jobs that wait, up to AT_ONCE; none when they were begun with others before."""
+        begun: list[tuple[Delivery, RegenerateJob]] = []
+        while len(begun) < AT_ONCE and (delivery := self._next_delivery()):
+            try:
+                begun.append((delivery, RegenerateJob.from_message(delivery.headers)))
+            except MalformedJob as error:
+                # What is pending is sent again by the conductor.
+                log.warning("no job: %s", error.reason, extra={"action": "malformed", "code": error.code})
+                self._consumer.ack([delivery])
+        if not begun:
+            return
+        wanted = self._patience.insist(lambda: self._aside.begin_many([job for _, job in begun]))
+        self._consumer.ack([delivery for (delivery, _), each in zip(begun, wanted, strict=True) if each is None])
+        for (delivery, _), each in zip(begun, wanted, strict=True):
+            if each is not None:
+                self._start(_Work(delivery, each))
+
+    def _next_delivery(self) -> Delivery | None:
         try:
-            job = RegenerateJob.from_message(delivery.headers)
-        except MalformedJob as error:
-            # What is pending is sent again by the conductor.
-            log.warning("no job: %s", error.reason, extra={"action": "malformed", "code": error.code})
-            self._consumer.ack([delivery])
-            return
-        wanted = self._patience.insist(lambda: self._aside.begin(job.run, job.owner, job.hash))
-        if wanted is None:
-            self._consumer.ack([delivery])
-            return
-        work = _Work(delivery, wanted)
+            return self._deliveries.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _start(self, work: _Work) -> None:
         self._do(work, lambda: self._plan(work))
 
     def _do(self, work: _Work, step: Callable[[], None]) -> None:
@@ -198,7 +216,7 @@ class Regenerator:
             }
             self._write(work, reencoded(work.wanted, made, work.trouble))
 
-        self._ask(work, Task(join_records(chips.values()), work.wanted.model, chips=True), encoded)
+        self._batches.encode(work.wanted.model, chips, self._answered(work, encoded))
 
     def _detected(self, work: _Work, analysis: Analysis) -> None:
         boxes = lost_boxes(work.wanted, analysis.faces)
@@ -240,7 +258,7 @@ class Regenerator:
         self._write(work, made)
 
     def _write(self, work: _Work, made: Made) -> None:
-        self._committer.put_aside(self._aside, work.wanted, made, lambda done: self._written(work, made, done))
+        self._committer.put_aside(self._aside, Remade(work.wanted, made), lambda done: self._written(work, made, done))
 
     def _written(self, work: _Work, made: Made, done: bool) -> None:
         """Called by the committer. What was not written is obsolete, or still pending: then it is sent again."""
@@ -269,6 +287,12 @@ class Regenerator:
         otherwise: Callable[[], None] | None = None,
     ) -> None:
         """Have the engine do ``task``; ``otherwise`` is called when the picture is not fit for it."""
+        self._pool.submit(task, self._answered(work, then, otherwise))
+
+    def _answered(
+        self, work: _Work, then: Callable[[Analysis], None], otherwise: Callable[[], None] | None = None
+    ) -> Callable[[Result], None]:
+        """What the pool calls with the result: it goes on in a thread of ours."""
 
         def done(result: Result) -> None:
             if isinstance(result, Analysis):
@@ -278,7 +302,7 @@ class Regenerator:
             else:
                 self._put(work, lambda: self._failed(work, result))
 
-        self._pool.submit(task, done)
+        return done
 
     def _failed(self, work: _Work, error: FacerecError) -> None:
         """The engine: a picture that it cannot read will not become better; one that stops it gets more tries."""

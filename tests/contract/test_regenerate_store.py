@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -28,11 +30,12 @@ from facerec.jobs import ScanJob
 from facerec.loading import load_index, load_sets
 from facerec.records import face_id_of, model_of
 from facerec.regenerate import Made, Share, Skip, Wanted, redetected
-from facerec.regeneration import Batch
+from facerec.regeneration import Batch, Remade
 from facerec.rule import Outcome, ScanRule, to_scanned
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
 from tests.faces import analysis, face, scan_job
+from worker.conductor import Conductor
 
 Found = Callable[[Wanted], list[float]]
 FAR = 7 * 86400.0
@@ -79,6 +82,9 @@ class World:
         faces = [replace(face(shift + at, wanted.model), box=box(n)) for n, at in enumerate(places)]
         return redetected(wanted, faces, {})
 
+    def put(self, wanted: Wanted, made: Made) -> bool:
+        return self.rule.put_aside(self.aside, [Remade(wanted, made)]) == [True]
+
     def regenerate(self, run: int, extra: tuple[float, ...] = ()) -> int:
         """Do all that is to be done; how many images were written."""
         while self.steps.walk(run, "owe", 2):
@@ -90,7 +96,7 @@ class World:
             for owner, image_hash in batch.images:
                 wanted = self.aside.begin(run, owner, image_hash)
                 assert wanted is not None
-                written += self.rule.put_aside(self.aside, wanted, self.make(wanted, extra))
+                written += self.put(wanted, self.make(wanted, extra))
         return written
 
     def switch(self, run: int, what: str = "cut over") -> None:
@@ -354,6 +360,83 @@ def test_what_is_asked_at_the_wrong_time_is_refused(world: World) -> None:
         world.start()
 
 
+def test_several_images_are_written_at_once_and_one_that_is_obsolete_takes_no_other_with_it(world: World) -> None:
+    names = [f"{n}.jpg" for n in range(6)]
+    # All but the last show one person.
+    jobs = [
+        world.scan(name, *places)
+        for name, places in zip(names, [(0.1 * n, 5.0 * n) for n in range(5)] + [()], strict=False)
+    ]
+    run = world.start()
+    world.steps.walk(run, "owe", 10)
+    images = []
+    for job in jobs:
+        wanted = world.aside.begin(run, job.owner, job.hash)
+        assert wanted is not None
+        images.append(Remade(wanted, world.make(wanted)))
+    world.admissions.erase(DEFAULT_OWNER, jobs[2].hash)
+    other = World(world.databases)
+    other.places = world.places
+    other.rule.put_aside(other.aside, [images[3]])
+    assert world.rule.put_aside(world.aside, [images[0], *images]) == [True, False, True, False, False, True, True]
+    world.assert_sound()
+    world.switch(run)
+    assert world.matches(jobs[0]) == ["1.jpg", "3.jpg", "4.jpg"]
+    assert world.matches(jobs[4]) == ["0.jpg", "1.jpg", "3.jpg"]
+    assert world.matches(jobs[5]) == []
+    world.assert_sound()
+
+
+def test_ranges_of_ids_are_shares_too_and_both_ends_belong_to_them(world: World) -> None:
+    jobs = [world.scan(f"{n}.jpg", 3.0 * n) for n in range(4)]
+    ids = [face_id(job.ticket, 0) for job in jobs]
+    run = world.start(share=Share(low=ids[1], high=ids[2]))
+    world.regenerate(run)
+    assert set(world.databases.client(ASIDE_FACES).keys()) == {jobs[1].hash.encode(), jobs[2].hash.encode()}
+    with pytest.raises(Conflict, match="no share"):
+        world.steps.act("cut over")
+    for share in (Share(high=ids[1] - 1), Share(low=ids[2] + 1)):
+        assert world.start(share=share) == run
+    world.regenerate(run)
+    whole = world.steps.current()
+    assert whole is not None
+    assert (whole.done, whole.parked, whole.moved) == (4, 0, 4)
+    world.switch(run)
+    world.assert_sound()
+
+
+def test_the_old_set_is_dropped_when_its_time_is_over_and_not_before(world: World) -> None:
+    jobs = [world.scan(f"{n}.jpg", 3.0 * n) for n in range(3)]
+    clock = Mock(return_value=time.time())
+    world.steps = RedisRegeneration(world.databases, clock)
+    conductor = Conductor(
+        "me",
+        steps=world.steps,
+        publisher=Mock(),
+        workers=Mock(workers=dict),
+        committer=Mock(),
+        crashed=Mock(),
+        clock=clock,
+    )
+    run = world.start(keep=1000.0)
+    world.regenerate(run)
+    world.switch(run)
+    clock.return_value += 999.0
+    conductor.step()
+    kept = world.steps.current()
+    assert kept is not None
+    assert kept.state == "running"
+    clock.return_value += 2.0
+    for _ in range(10):
+        conductor.step()
+    conductor.close()
+    assert world.steps.current() is None
+    assert world.databases.client(ASIDE_FACES).dbsize() == world.databases.client(ASIDE_LINKS).dbsize() == 0
+    assert world.models() == {Model.CNN}
+    assert (world.steps.last() or {})["moved"] == len(jobs)
+    world.assert_sound()
+
+
 def test_what_a_dead_conductor_took_and_did_not_publish_is_taken_at_once(world: World) -> None:
     jobs = [world.scan(f"{n}.jpg", 1.0 * n) for n in range(4)]
     run = world.start()
@@ -382,7 +465,7 @@ def test_what_was_done_or_put_off_since_a_conductor_took_it_is_not_taken_again(w
     (owner, done), (_, put_off), open_one = batch.images
     wanted = world.aside.begin(run, owner, done)
     assert wanted is not None
-    assert world.rule.put_aside(world.aside, wanted, world.make(wanted))
+    assert world.put(wanted, world.make(wanted))
     world.aside.later(run, owner, put_off, 30, blamed=False)
     assert world.steps.take(run, 3, 60, 0).images == (open_one,)
     world.steps.act("cancel")
@@ -434,8 +517,8 @@ def test_a_damaged_set_of_an_older_job_is_refused(world: World) -> None:
     wanted = world.aside.begin(run, DEFAULT_OWNER, one.hash)
     assert wanted is not None
     made = world.make(wanted)
-    assert world.rule.put_aside(world.aside, wanted, made)
-    assert not world.rule.put_aside(world.aside, wanted, made)
+    assert world.put(wanted, made)
+    assert not world.put(wanted, made)
     assert world.aside.begin(run, DEFAULT_OWNER, one.hash) is None
     assert world.aside.begin(run + 1, DEFAULT_OWNER, one.hash) is None
     world.assert_sound()

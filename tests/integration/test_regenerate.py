@@ -380,3 +380,28 @@ def test_encodings_alone_are_made_of_the_normalized_faces(
     assert command(stack, tmp_path, "reindex")["ok"]
     assert np.allclose(unpack_face(before[images[0]][0])[1].encoding, fake_encoding("ann for hog"))
     assert_sound(databases)
+
+
+def test_pictures_of_faces_are_made_anew_when_asked_for(
+    stack: Stack, databases: RedisDatabases, tmp_path: Path
+) -> None:
+    images = [stack.scan(both("ann", "bob"), f"{n}.png") for n in range(3)]
+    stack.wait_ended(images)
+    kept = {path: path.read_bytes() for path in (tmp_path / "pictures").rglob("*") if path.is_file()}
+    chips, thumbnails = ({path for path in kept if path.name.startswith(kind)} for kind in ("chip-", "face-"))
+    assert (len(chips), len(thumbnails)) == (6, 6)
+    before = records(databases)
+    for parts, gone in (
+        ("thumbnails", thumbnails),
+        ("normalized", chips),
+        ("normalized,thumbnails", chips | thumbnails),
+    ):
+        for path in gone:
+            path.unlink()
+        regenerate(stack, regenerate=parts)
+        assert {path: path.read_bytes() for path in kept} == kept
+        assert records(databases, ASIDE_FACES).keys() == before.keys()
+        call(stack, "/cancel")
+        wait_phase(stack, "none")
+    assert records(databases) == before
+    assert_sound(databases)

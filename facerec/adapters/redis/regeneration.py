@@ -29,6 +29,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from facerec.adapters.redis.commits import moved, pairs
@@ -47,9 +48,10 @@ from facerec.adapters.redis.layout import (
 )
 from facerec.errors import Conflict, InternalError, StoreUnavailable
 from facerec.faces import Model
+from facerec.jobs import RegenerateJob
 from facerec.ports import JournalGap, Moved, Obsolete, Scanned, Written
-from facerec.regenerate import Made, Share, Skip, Wanted, shares_of, shares_text
-from facerec.regeneration import Batch, Run
+from facerec.regenerate import Share, Skip, Wanted, shares_of, shares_text
+from facerec.regeneration import Batch, Remade, Run
 
 _RUN, _PENDING, _NOTES = "regenerate", "regenerate:pending", "regenerate:notes"
 _PARKED = 9_000_000_000_000
@@ -71,6 +73,8 @@ class RedisRegeneration:
     def current(self) -> Run | None:
         client = self._databases.client(OWN)
         with mapped_errors():
+            if not client.exists(_RUN):
+                return None
             owners = [owner.decode() for owner in client.smembers("owners")]
             with client.pipeline(transaction=True) as pipeline:
                 pipeline.hgetall(_RUN)
@@ -209,63 +213,81 @@ class RedisAside:
 
     def begin(self, run: int, owner: str, image_hash: str) -> Wanted | None:
         """What is to be done with an image; None when nothing is, or no longer. Raises StoreUnavailable. Any thread may call."""
-        reply = self._databases.call("regenerate_begin", run, prefix(owner), image_hash)
-        if not reply:
-            return None
-        ticket, old, model, parts, shares, skip, seen, records, aside = reply
-        return Wanted(
-            run=run,
-            owner=owner,
-            hash=image_hash,
-            ticket=int(ticket),
-            old=Model(int(old)),
-            model=Model(int(model)),
-            parts=tuple(parts.decode().split(",")),
-            shares=shares_of(shares.decode()),
-            skip=Skip.of(skip.decode()),
-            seen=seen.decode(),
-            records=tuple(records),
-            aside=tuple(aside),
-        )
+        return self.begin_many([RegenerateJob(owner, image_hash, run)])[0]
+
+    def begin_many(self, jobs: Sequence[RegenerateJob]) -> list[Wanted | None]:
+        """`begin` for each of some jobs, in one round trip."""
+        calls = [(job.run, prefix(job.owner), job.hash) for job in jobs]
+        replies = self._databases.call_many("regenerate_begin", calls)
+        return [_wanted_of(job, reply) for job, reply in zip(jobs, replies, strict=True)]
 
     def later(self, run: int, owner: str, image_hash: str, delay: float, *, blamed: bool) -> int:
         """Try again in ``delay`` seconds; how often the image was to blame. Raises StoreUnavailable. Any thread may call."""
         due = f"{self._clock() + delay:.6f}"
         return int(self._databases.call("regenerate_later", run, prefix(owner), image_hash, due, int(blamed)))
 
-    def set_aside(
-        self, wanted: Wanted, made: Made, links: frozenset[int], position: int
-    ) -> Written | Moved | Obsolete | JournalGap:
-        compared = Scanned(wanted.owner, wanted.hash, wanted.ticket, 0, 0, 0, wanted.model, made.records, links)
+    def set_aside(self, images: Sequence[Remade], position: int) -> list[Written | Moved | Obsolete | JournalGap]:
+        prepared = [self._prepared(image) for image in images]
         while True:
-            kept, joins = self._crowd.prepared(compared)
-            kind, *rest = self._databases.call(
-                "regenerate_commit", *_arguments(wanted, made, kept, joins, position, self._links_kept)
-            )
-            match kind:
-                case b"written":
-                    return Written(int(rest[0]))
-                case b"moved":
-                    return moved(rest[0], position)
-                case b"obsolete":
-                    return Obsolete(frozenset({(wanted.owner, wanted.hash)}))
-                case b"gap":
-                    return JournalGap()
-                case b"importing":
-                    raise StoreUnavailable("an import is running, or was cut off and waits to be done anew")
-                case b"full":
-                    self._crowd.join([(p.decode(), key.decode()) for p, key in pairs(rest)])
-                case _:
-                    raise InternalError(f"the index knows a face of an image that the store does not: {rest}")
+            arguments = [argument for image, joins in prepared for argument in _arguments(image, joins)]
+            replies = self._databases.call("regenerate_commit", position, JOURNAL_LENGTH, self._links_kept, *arguments)
+            if replies[0][0] != b"full":
+                return [
+                    _outcome(images[place], reply, position)
+                    for place, reply in enumerate(replies)
+                    if reply[0] != b"full"
+                ]
+            self._crowd.join([(p.decode(), key.decode()) for p, key in pairs(replies[0][1:])])
+
+    def _prepared(self, image: Remade) -> tuple[Remade, bool]:
+        """The image with the links that are to be kept, and whether it joins the crowd."""
+        wanted = image.wanted
+        kept, joins = self._crowd.prepared(
+            Scanned(wanted.owner, wanted.hash, wanted.ticket, 0, 0, 0, wanted.model, image.made.records, image.links)
+        )
+        return replace(image, links=kept.links), joins
 
 
-def _arguments(
-    wanted: Wanted, made: Made, kept: Scanned, joins: bool, position: int, links_kept: int
-) -> list[Argument]:
+def _outcome(image: Remade, reply: Sequence[Any], position: int) -> Written | Moved | Obsolete | JournalGap:
+    """What `regenerate_commit` says of an image."""
+    match reply:
+        case [b"written", written]:
+            return Written(int(written))
+        case [b"moved", entries]:
+            return moved(entries, position)
+        case [b"obsolete"]:
+            return Obsolete(frozenset({(image.wanted.owner, image.wanted.hash)}))
+        case [b"gap"]:
+            return JournalGap()
+        case [b"importing"]:
+            raise StoreUnavailable("an import is running, or was cut off and waits to be done anew")
+    raise InternalError(f"the index knows a face of an image that the store does not: {reply[1:]}")
+
+
+def _wanted_of(job: RegenerateJob, reply: Sequence[Any]) -> Wanted | None:
+    """What `regenerate_begin` says of a job's image."""
+    if not reply:
+        return None
+    ticket, old, model, parts, shares, skip, seen, records, aside = reply
+    return Wanted(
+        run=job.run,
+        owner=job.owner,
+        hash=job.hash,
+        ticket=int(ticket),
+        old=Model(int(old)),
+        model=Model(int(model)),
+        parts=tuple(parts.decode().split(",")),
+        shares=shares_of(shares.decode()),
+        skip=Skip.of(skip.decode()),
+        seen=seen.decode(),
+        records=tuple(records),
+        aside=tuple(aside),
+    )
+
+
+def _arguments(image: Remade, joins: bool) -> list[Argument]:
+    wanted, made = image.wanted, image.made
     return [
-        position,
-        JOURNAL_LENGTH,
-        links_kept,
         wanted.run,
         wanted.owner,
         prefix(wanted.owner),
@@ -279,8 +301,8 @@ def _arguments(
         made.note(),
         len(made.records),
         *made.records,
-        len(kept.links),
-        *sorted(kept.links),
+        len(image.links),
+        *sorted(image.links),
     ]
 
 
