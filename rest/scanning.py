@@ -50,11 +50,11 @@ def check_queue(services: Services) -> None:
 
 def _submit(services: Services, owner: str, name: str, image: bytes) -> str:
     digest = image_hash(image)
-    admission = services.admissions.admit(owner, digest, name)
+    now = services.clock()
+    admission = services.admissions.announce(owner, digest, name, now)
     if admission.state == "done":
         return digest
-    job = ScanJob(owner, digest, name, admission.ticket, services.clock(), image)
-    services.admissions.queued(job)
+    job = ScanJob(owner, digest, name, admission.ticket, now, image)
     try:
         services.publisher.publish(job)
     except BrokerUnavailable:

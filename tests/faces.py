@@ -39,7 +39,5 @@ def scan_job(admissions: RedisAdmissions, name: str, body: bytes | None = None, 
     """A job as the front door makes one, announced to the store."""
     body = unique_bytes() if body is None else body
     key = image_hash(body)
-    ticket = admissions.admit(owner, key, name).ticket
-    job = ScanJob(owner, key, name, ticket, time.time(), body)
-    admissions.queued(job)
-    return job
+    now = time.time()
+    return ScanJob(owner, key, name, admissions.announce(owner, key, name, now).ticket, now, body)

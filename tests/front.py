@@ -9,7 +9,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -115,13 +115,20 @@ class FakeAdmissions(Failing):
         self.names.append((owner, image_hash, name))
         return Admission(self.states.get((owner, image_hash), "new"), len(self.names))
 
+    def announce(self, owner: str, image_hash: str, name: str, queued_at: float) -> Admission:
+        self._maybe_fail("announce")
+        admission = self.admit(owner, image_hash, name)
+        if admission.state != "done":
+            self.queued(ScanJob(owner, image_hash, name, admission.ticket, queued_at, b""))
+        return admission
+
     def queued(self, job: ScanJob) -> None:
         self._maybe_fail("queued")
-        self.told.append(job)
+        self.told.append(replace(job, body=b""))
 
     def withdraw(self, job: ScanJob) -> None:
         self._maybe_fail("withdraw")
-        self.told.remove(job)
+        self.told.remove(replace(job, body=b""))
 
     def known_url(self, owner: str, url: str) -> str | None:
         self._maybe_fail("known_url")

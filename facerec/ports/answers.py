@@ -62,6 +62,9 @@ class Admissions(Protocol):
 
     def admit(self, owner: str, image_hash: str, name: str) -> Admission: ...
 
+    def announce(self, owner: str, image_hash: str, name: str, queued_at: float) -> Admission:
+        """`admit`, and unless the image is done `queued`, in one step; the state is that before."""
+
     def queued(self, job: ScanJob) -> None:
         """The job is about to be published: the image is queued, unless it is in work or done already.
 

@@ -242,6 +242,18 @@ def test_the_front_doors_word_that_a_job_is_queued_never_undoes_a_workers(
     assert document(admissions, job)["state"] == "failed"
 
 
+def test_an_announcement_says_what_was_true_before_it(
+    admissions: RedisAdmissions, commits: RedisCommits, rule: ScanRule
+) -> None:
+    job = scan_job(admissions, "a.jpg")
+    again = admissions.announce(job.owner, job.hash, "b.jpg", job.queued_at)
+    assert (again.state, again.ticket > job.ticket) == ("queued", True)
+    start = commits.begin([job])[0]
+    rule.finish([to_scanned(job, start.image_ticket, analysis(0.0))])
+    assert admissions.announce(job.owner, job.hash, "c.jpg", job.queued_at).state == "done"
+    assert document(admissions, job)["names"] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
 def test_an_announcement_is_withdrawn_without_a_trace(databases: RedisDatabases, admissions: RedisAdmissions) -> None:
     job = scan_job(admissions, "a.jpg")
     admissions.withdraw(job)

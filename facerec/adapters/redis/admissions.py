@@ -30,6 +30,10 @@ class RedisAdmissions:
         state, ticket = self._databases.call("admit", owner, prefix(owner), image_hash, name)
         return Admission(state.decode(), int(ticket))
 
+    def announce(self, owner: str, image_hash: str, name: str, queued_at: float) -> Admission:
+        state, ticket = self._databases.call("announce", owner, prefix(owner), image_hash, name, f"{queued_at:.6f}")
+        return Admission(state.decode(), int(ticket))
+
     def queued(self, job: ScanJob) -> None:
         self._databases.call(
             "queued", job.owner, prefix(job.owner), job.hash, job.name, job.ticket, f"{job.queued_at:.6f}"

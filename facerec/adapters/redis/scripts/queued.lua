@@ -1,17 +1,3 @@
+-- with: admission_shared
 -- A job is about to be published. ARGV: owner, p, hash, name, ticket, queued_at.
--- It is written down first, so that a job that the broker loses leaves a trace. When the image is in work or done already, only
--- the name is new.
-local owner, p, hash, name, ticket, queued_at = unpack(ARGV)
-if is_erased(p, hash, ticket) then return 'erased' end
-local key = document(p, hash)
-ensure_document(owner, p, hash, ticket, queued_at)
-remember_name(p, hash, name, ticket)
-redis.call('HSET', key, 'announced', ticket)
-local state = redis.call('HGET', key, 'state')
-if state == 'done' then
-  publish_name(p, hash, name)
-elseif not state or (state == 'failed' and tonumber(redis.call('HGET', key, 'failed_ticket')) < tonumber(ticket)) then
-  redis.call('HDEL', key, 'code', 'reason', 'done_at')
-  set_state(owner, p, hash, 'queued')
-end
-return 'ok'
+return queue(unpack(ARGV))
