@@ -18,16 +18,17 @@ import io
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import requests
 from PIL import Image
 
 from benchmarks.common import post_all, print_json, print_table, private_servers, timed
 from facerec.adapters.redis import RedisAudit, RedisDatabases, RedisJournal, RedisRepairs
-from facerec.adapters.redis.layout import FACES
+from facerec.adapters.redis.layout import FACES, OWN
 from facerec.config import RedisSettings
 from facerec.engine import EngineOptions, FaceEngine, open_engine
 from facerec.faces import Face, Model
@@ -43,6 +44,8 @@ LONG = 3600.0
 ROUNDS = 3
 ENCODER_TAKES = 8
 """Faces in one run of the encoder's network on a CPU."""
+LATE = "late"
+"""How the names of pictures begin that are uploaded meanwhile."""
 SAME = 1e-4
 """Two computations of one encoding differ by less."""
 
@@ -117,29 +120,74 @@ def move() -> dict[str, Any]:
     paths = [path for group in groups for path in group] or list(pictures.archive_pictures().values())
     todo = {image_hash(path.read_bytes()): path for path in paths}
     fresh = {model: scanned(todo, model) for model in ("hog", "cnn")}
-    result: dict[str, Any] = {"pictures": len(todo)}
     with private_servers() as (redis, rabbit, folder):
         settings = redis_settings_of(redis)
         more = {"LOG_LEVEL": "WARNING", "IMAGE_STORE": (folder / "pictures").as_uri(), "MODEL": "hog"}
         with Stack(settings, rabbit_settings_of(rabbit), folder, workers=2, **more) as stack:
             stack.wait_ended([stack.scan(path.read_bytes(), path.name) for path in todo.values()], LONG)
-            clients = Clients(stack, todo)
-            clients.start()
-            for model in ("cnn", "hog"):
-                started = time.monotonic()
-                regenerated(stack, {"model": model})
-                post(stack, "/cut-over")
-                wait_phase(stack, "cut over")
-                result |= {f"to_{model}_{name}": value for name, value in told(stack).items()}
-                result[f"to_{model}_seconds"] = round(time.monotonic() - started, 1)
-                result |= {
-                    f"to_{model}_{name}": value for name, value in compared(fresh[model], known(settings, todo)).items()
-                }
-                post(stack, "/finish")
-                wait_phase(stack, "none")
-            result |= clients.stop()
-            result["fsck"] = checked(settings)
-    return result
+            wait_until(lambda: asked(kept_of(stack, settings, todo)), "all are grouped", stack.log_tails, LONG)
+            return {"pictures": len(todo)} | moved_there_and_back(stack, settings, todo, fresh)
+
+
+def moved_there_and_back(
+    stack: Stack, settings: RedisSettings, todo: dict[str, Path], fresh: dict[str, dict[str, list[Face]]]
+) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    before = kept_of(stack, settings, todo)
+    matching = [matches(stack, todo)]
+    clients = Clients(stack, todo)
+    clients.start()
+    for model in ("cnn", "hog"):
+        started = time.monotonic()
+        regenerated(stack, {"model": model})
+        post(stack, "/cut-over")
+        wait_phase(stack, "cut over")
+        matching.append(matches(stack, todo))
+        found = told(stack) | {"seconds": round(time.monotonic() - started, 1)}
+        found |= compared(fresh[model], known(settings, todo), report(stack))
+        found["changed_names_ids_persons"] = changed(before, kept_of(stack, settings, todo))
+        result |= {f"to_{model}_{name}": value for name, value in found.items()}
+        post(stack, "/finish")
+        wait_phase(stack, "none")
+    result |= clients.stop()
+    result["mixed_answers"] = sum(
+        answer not in [each[image] for each in matching]
+        for image, answers in clients.answers.items()
+        for answer in answers
+    )
+    return result | {"fsck": checked(settings)}
+
+
+def kept_of(stack: Stack, settings: RedisSettings, todo: dict[str, Path]) -> dict[str, set[tuple[str, Any]]]:
+    """Of each image its names, and its faces by id with their persons."""
+    databases = RedisDatabases(settings)
+    persons = {int(face): person for face, person in databases.client(OWN).hgetall("faces:person").items()}
+    databases.close()
+    documents = {image: stack.image(image) for image in todo}
+    return {
+        image: {("name", name) for name in document["names"]}
+        | {("face", (each["id"], persons.get(int(each["id"])))) for each in document["faces"]}
+        for image, document in documents.items()
+    }
+
+
+def asked(kept: dict[str, set[tuple[str, Any]]]) -> bool:
+    """Whether of each face it was asked to whom it belongs."""
+    return all(kind == "name" or what[1] is not None for each in kept.values() for kind, what in each)
+
+
+def changed(before: dict[str, set[tuple[str, Any]]], after: dict[str, set[tuple[str, Any]]]) -> int:
+    """Images that lack a name or a face, or have a face in another person. New faces change nothing."""
+    return sum(not old <= after[image] for image, old in before.items())
+
+
+def matches(stack: Stack, todo: dict[str, Path]) -> dict[str, frozenset[str]]:
+    return {image: without_late(stack.match(image)) for image in todo}
+
+
+def without_late(names: Iterable[str]) -> frozenset[str]:
+    """Names of pictures that were there from the beginning."""
+    return frozenset(name for name in names if not name.startswith(LATE))
 
 
 class Clients:
@@ -150,6 +198,8 @@ class Clients:
         self._todo = list(todo.items())
         self._end = threading.Event()
         self._counts = {"uploads": 0, "queries": 0, "failed": 0}
+        self.answers: dict[str, set[frozenset[str]]] = {image: set() for image in todo}
+        """To the question for the matches of each picture, all that differed."""
         self._threads = [threading.Thread(target=work) for work in (self._uploads, self._queries, self._identifies)]
 
     def start(self) -> None:
@@ -162,21 +212,24 @@ class Clients:
             thread.join()
         return self._counts
 
-    def _call(self, kind: str, method: str, path: str, **more: Any) -> None:
+    def _call(self, kind: str, method: str, path: str, **more: Any) -> requests.Response:
         answer = self._stack.session.request(method, f"{self._stack.url}{path}", timeout=60, **more)
         self._counts[kind] += 1
         self._counts["failed"] += not answer.ok
+        return answer
 
     def _uploads(self) -> None:
         photo = self._todo[0][1].read_bytes()
         while not self._end.wait(0.5):
             body = photo + b"\n%d" % self._counts["uploads"]
-            self._call("uploads", "POST", f"/scan/image/late{self._counts['uploads']}.jpg", data=body)
+            self._call("uploads", "POST", f"/scan/image/{LATE}{self._counts['uploads']}.jpg", data=body)
 
     def _queries(self) -> None:
         while not self._end.wait(0.05):
             image, _ = self._todo[self._counts["queries"] % len(self._todo)]
-            self._call("queries", "GET", f"/match/{image}")
+            answer = self._call("queries", "GET", f"/match/{image}")
+            if answer.ok:
+                self.answers[image].add(without_late(answer.json()))
 
     def _identifies(self) -> None:
         photo = self._todo[0][1].read_bytes()
@@ -201,15 +254,18 @@ def known(settings: RedisSettings, todo: dict[str, Path]) -> dict[str, list[Face
     return found
 
 
-def compared(fresh: dict[str, list[Face]], moved: dict[str, list[Face]]) -> dict[str, Any]:
-    """How many faces of the fresh scan are there with the same box and encoding, how many lack, how many are more."""
+def compared(fresh: dict[str, list[Face]], moved: dict[str, list[Face]], told: dict[str, Any]) -> dict[str, Any]:
+    """How many faces of the fresh scan are there with the same box and encoding, how many lack, and how many are more: those that
+    were not found again and are kept, which the report lists, and others."""
     same = sum(
         any(face.box == other.box and np.abs(face.encoding - other.encoding).max() < SAME for other in moved[image])
         for image, faces in fresh.items()
         for face in faces
     )
     total = sum(map(len, fresh.values()))
-    return {"as_fresh": same, "not_as_fresh": total - same, "more_than_fresh": sum(map(len, moved.values())) - total}
+    listed = sum(len(note.get("not_found_again", ())) for note in told["notes"] if note["hash"] in moved)
+    more = sum(map(len, moved.values())) - total
+    return {"as_fresh": same, "not_as_fresh": total - same, "kept": listed, "more_and_not_listed": more - listed}
 
 
 def checked(settings: RedisSettings) -> str:
@@ -227,6 +283,11 @@ def done_images(stack: Stack) -> int:
 def post(stack: Stack, path: str, wishes: dict[str, Any] | None = None) -> None:
     answer = stack.session.post(f"{stack.url}/regenerate{path}", json=wishes, timeout=60)
     assert answer.ok, answer.text
+
+
+def report(stack: Stack) -> dict[str, Any]:
+    document: dict[str, Any] = stack.session.get(f"{stack.url}/regenerate/report", timeout=60).json()
+    return document
 
 
 def phase(stack: Stack) -> dict[str, Any]:
