@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +20,12 @@ from facerec.adapters.redis import RedisDatabases
 from facerec.config import RabbitSettings, RedisSettings, load_settings
 from facerec.local.servers import RabbitServer, RedisServer, ServerMissing
 from facerec.values import Secret
+
+
+def pytest_configure() -> None:
+    """A shell starts what runs in the background with SIGINT ignored, and the programs under test would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Recorder(dict[str, str]):
