@@ -41,6 +41,7 @@ from worker.app import Worker
 from worker.grouper import Grouper
 from worker.keeper import Keeping
 from worker.metrics import WorkerMetrics
+from worker.parts import Surroundings
 from worker.pool import EnginePool
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def build(settings: Settings, name: str) -> Worker:
         return EnginePool(child_settings(settings), processes, own.reserved, own.job_time_limit, crashed)
 
     commits = RedisCommits(databases, claim=settings.worker.lost_after)
-    return Worker(
+    around = Surroundings(
         name=name,
         settings=settings,
         consumer=RabbitConsumer(
@@ -110,6 +111,7 @@ def build(settings: Settings, name: str) -> Worker:
         ),
         courier=Courier(RedisWebhooks(databases), RedisOverview(databases), UrlFetcher(settings.rest)),
     )
+    return Worker(around)
 
 
 def run(settings: Settings) -> int:

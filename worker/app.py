@@ -9,35 +9,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from facerec.config import Settings
-from facerec.galleries import GallerySets
 from facerec.loading import Progress
-from facerec.ports import Commits, Consumer, JobPublisher, Workers
-from facerec.regeneration import Steps
-from facerec.rule import ScanRule
-from facerec.services.webhooks import Courier
-from worker.committer import Committer
-from worker.conductor import Conductor
-from worker.enroller import Enroller
-from worker.flights import Flight, Flights
-from worker.grouper import Grouper
 from worker.guard import guarded_thread
-from worker.intake import Intake
-from worker.interactive import Interactive
-from worker.keeper import Keeper, Keeping
-from worker.lookout import Lookout
-from worker.members import Members
-from worker.metrics import WorkerMetrics
-from worker.patience import Patience, Stopping
-from worker.pool import EnginePool
-from worker.postman import Postman
+from worker.parts import Parts, Surroundings
+from worker.patience import Stopping
 from worker.pulse import Pulse
-from worker.regenerator import AsideStore, Regenerator
-from worker.undertaker import Undertaker
 
 log = logging.getLogger(__name__)
 
@@ -45,156 +23,38 @@ log = logging.getLogger(__name__)
 class Worker:
     """`run` works until `stop` is called, then finishes what it holds within the grace time."""
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        settings: Settings,
-        consumer: Consumer,
-        publisher: JobPublisher,
-        commits: Commits,
-        rule: ScanRule,
-        pool: Callable[[Callable[[], None]], EnginePool],
-        workers: Workers,
-        keeping: Keeping,
-        aside: AsideStore,
-        steps: Steps,
-        courier: Courier,
-        galleries: GallerySets,
-        grouper: Callable[[Committer, Callable[[], None]], Grouper],
-        metrics: WorkerMetrics,
-        dead_letters: Callable[[], int],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        own = settings.worker
-        self._settings = settings
-        self._consumer = consumer
-        self._publisher = publisher
-        self._rule = rule
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._own = around.settings.worker
         self._stop = threading.Event()
         self._crashed = threading.Event()
         self._loaded = False
-        self._patience = Patience()
-        self._pool = pool(self.crash)
-        self._flights = Flights(metrics.landed)
-        self._undertaker = Undertaker(
-            consumer=consumer,
-            publisher=publisher,
-            commits=commits,
-            flights=self._flights,
-            patience=self._patience,
-            attempts=own.attempts,
-            base=own.retry_base,
-            counted=metrics.counted,
-            crashed=self.crash,
+        self._parts = parts = Parts(around, self.crash)
+        self._pulse = Pulse(around.name, around.workers, self.state, self._own.health_file)
+        around.metrics.watch(
+            index=parts.committer,
+            jobs=lambda: len(parts.flights),
+            children=lambda: parts.pool.process_ids,
+            waiting=around.publisher.depth,
+            dead=around.dead_letters,
         )
-        self._committer = Committer(
-            rule=rule,
-            consumer=consumer,
-            flights=self._flights,
-            patience=self._patience,
-            batch=own.commit_batch,
-            again=self._begin_again,
-            failed=self._undertaker.failed,
-            crashed=self.crash,
-        )
-        self._grouper = grouper(self._committer, self.crash)
-        self._keeper = Keeper(
-            keeping=keeping,
-            finished=self._committer.finished,
-            failed=self._undertaker.failed,
-            crashed=self.crash,
-            clock=clock,
-        )
-        enroller = Enroller(
-            consumer=consumer,
-            pool=self._pool,
-            commits=commits,
-            flights=self._flights,
-            patience=self._patience,
-            keeper=self._keeper,
-            model=lambda: self._committer.model,
-            clock=clock,
-        )
-        interactive = Interactive(
-            consumer=consumer,
-            pool=self._pool,
-            committer=self._committer,
-            model=settings.model,
-            tolerance=settings.tolerance,
-            members=Members(galleries),
-            enroller=enroller,
-            clock=clock,
-        )
-        self._regenerator = Regenerator(
-            consumer=consumer,
-            pool=self._pool,
-            committer=self._committer,
-            aside=aside,
-            pictures=keeping.store,
-            patience=self._patience,
-            crashed=self.crash,
-        )
-        self._conductor = Conductor(
-            name,
-            steps=steps,
-            publisher=publisher,
-            workers=workers,
-            committer=self._committer,
-            crashed=self.crash,
-            clock=clock,
-        )
-        self._intake = Intake(
-            consumer=consumer,
-            commits=commits,
-            pool=self._pool,
-            flights=self._flights,
-            patience=self._patience,
-            undertaker=self._undertaker,
-            interactive=interactive.handle,
-            keeper=self._keeper,
-            regenerate=self._regenerator.take,
-            model=lambda: self._committer.model,
-            received=metrics.received,
-            crashed=self.crash,
-        )
-        metrics.watch(
-            index=self._committer,
-            jobs=lambda: len(self._flights),
-            children=lambda: self._pool.process_ids,
-            waiting=publisher.depth,
-            dead=dead_letters,
-        )
-        self._metrics = metrics
-        self._lookout = Lookout(commits=commits, publisher=publisher, seconds=own.lost_after, crashed=self.crash)
-        self._postman = Postman(courier, self.crash)
-        self._pulse = Pulse(name, workers, self.state, own.health_file)
 
     def run(self) -> bool:
         """Whether it ended in good order. Raises ModelMissing, EngineFailure when the engine cannot start."""
-        self._pool.start()
+        self._parts.pool.start()
         self._pulse.start()
         try:
             self._load()
         except Stopping:
             self._pulse.close()
-            self._pool.close()
+            self._parts.pool.close()
             return True
-        for part in (
-            self._undertaker,
-            self._committer,
-            self._keeper,
-            self._regenerator,
-            self._intake,
-            self._lookout,
-            self._postman,
-            self._conductor,
-        ):
+        for part in (*self._parts.line, self._parts.lookout, self._parts.postman, self._parts.conductor):
             part.start()
-        if self._settings.worker.grouping:
-            self._grouper.start()
-        if self._settings.worker.metrics_port:
-            self._metrics.serve(self._settings.worker.metrics_port, self._settings.worker.metrics_host)
+        if self._own.grouping:
+            self._parts.grouper.start()
+        if self._own.metrics_port:
+            self._around.metrics.serve(self._own.metrics_port, self._own.metrics_host)
         receiving = guarded_thread(self._receive, "consumer", self.crash)
         receiving.start()
         self._pulse.ready()
@@ -205,22 +65,22 @@ class Worker:
     def crash(self) -> None:
         """A part of this worker broke: end, so that the broker gives its jobs to others."""
         self._crashed.set()
-        self._patience.give_up()
+        self._parts.patience.give_up()
         self._stop.set()
 
     def _load(self) -> None:
         log.info(
             "the engine runs on %s in %d processes",
-            self._pool.device,
-            len(self._pool),
+            self._parts.pool.device,
+            len(self._parts.pool),
             extra={"action": "engine_ready"},
         )
-        self._patience.insist(self._rule.load)
+        self._parts.patience.insist(self._around.rule.load)
         self._loaded = True
         log.info(
             "%d faces known at journal position %d",
-            len(self._rule.index),
-            self._rule.index.position,
+            len(self._around.rule.index),
+            self._around.rule.index.position,
             extra={"action": "index_ready"},
         )
 
@@ -231,44 +91,41 @@ class Worker:
 
     def state(self) -> dict[str, Any]:
         """What this worker says of itself; ``loading`` until it can work."""
-        loading = {} if self._loaded else {"loading": str(self._rule.loading or Progress(0, 0))}
+        loading = {} if self._loaded else {"loading": str(self._around.rule.loading or Progress(0, 0))}
         return {
-            "model": (self._committer.model or self._settings.model).name.lower(),
-            "device": self._pool.device,
-            "processes": len(self._pool),
-            "faces": self._committer.known_faces,
-            "position": self._committer.position,
-            "loaded": dict(zip(("position", "digest"), self._rule.loaded, strict=True)),
-            "jobs": len(self._flights),
+            "model": (self._parts.committer.model or self._around.settings.model).name.lower(),
+            "device": self._parts.pool.device,
+            "processes": len(self._parts.pool),
+            "faces": self._parts.committer.known_faces,
+            "position": self._parts.committer.position,
+            "loaded": dict(zip(("position", "digest"), self._around.rule.loaded, strict=True)),
+            "jobs": len(self._parts.flights),
         } | loading
 
     def _receive(self) -> None:
-        self._consumer.run(self._intake.take)
-
-    def _begin_again(self, flights: Sequence[Flight]) -> None:
-        self._intake.begin(flights)
+        self._around.consumer.run(self._parts.intake.take)
 
     def _patience_ends_later(self) -> None:
-        timer = threading.Timer(self._settings.worker.grace, self._patience.give_up)
+        timer = threading.Timer(self._own.grace, self._parts.patience.give_up)
         timer.daemon = True
         timer.start()
 
     def _wind_down(self, receiving: threading.Thread) -> None:
         """Take nothing more, finish what runs, let go of the rest: the broker delivers it again."""
-        log.info("stopping with %d jobs", len(self._flights), extra={"action": "stopping"})
-        self._consumer.stop()
-        self._pool.let_go()
-        done = not self._crashed.is_set() and self._flights.wait_empty(self._settings.worker.grace)
-        self._grouper.close()
-        self._conductor.close()
-        self._patience.give_up()
-        self._pool.close()
-        for part in (self._intake, self._keeper, self._regenerator, self._committer, self._undertaker):
+        log.info("stopping with %d jobs", len(self._parts.flights), extra={"action": "stopping"})
+        self._around.consumer.stop()
+        self._parts.pool.let_go()
+        done = not self._crashed.is_set() and self._parts.flights.wait_empty(self._own.grace)
+        self._parts.grouper.close()
+        self._parts.conductor.close()
+        self._parts.patience.give_up()
+        self._parts.pool.close()
+        for part in reversed(self._parts.line):
             part.close()
-        self._lookout.close()
-        self._postman.close()
+        self._parts.lookout.close()
+        self._parts.postman.close()
         self._pulse.close()
-        self._consumer.close()
+        self._around.consumer.close()
         receiving.join()
-        self._publisher.close()
+        self._around.publisher.close()
         log.info("stopped; %s", "all jobs done" if done else "some jobs went back", extra={"action": "stopped"})

@@ -127,7 +127,14 @@ class KnownFaces:
     heads: Heads = field(repr=False)
 
 
-class Journal(Protocol):
+class JournalEnd(Protocol):
+    """The journal as a front end asks."""
+
+    def position(self) -> int:
+        """Where the journal ends: all that is known to anybody now was written at or before it. May raise StoreUnavailable."""
+
+
+class Journal(JournalEnd, Protocol):
     """The store as the index sees it. Every method may raise StoreUnavailable."""
 
     def count(self) -> int:
@@ -141,13 +148,6 @@ class Journal(Protocol):
 
     def since(self, position: int) -> tuple[JournalEntry, ...] | JournalGap:
         """What happened after ``position``, oldest first."""
-
-
-class JournalEnd(Protocol):
-    """The journal as a front end asks."""
-
-    def position(self) -> int:
-        """Where the journal ends: all that is known to anybody now was written at or before it. May raise StoreUnavailable."""
 
 
 class Commits(Protocol):

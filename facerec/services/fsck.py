@@ -134,11 +134,12 @@ class Fsck:
             unseen = seen.others(owner, model, links.index.face_ids(owner, model))
             tickets = sorted({ticket_of(int(face)) for face in unseen})
             hashes = self._audit.hashes(owner, tickets)
-            for ticket in tickets:
-                if ticket not in hashes:
-                    yield Fault("index", "index", owner, "", str(ticket), "a worker loads faces of an unknown image")
-                else:
-                    yield from links.faults([links.inspect_exactly(owner, hashes[ticket])])
+            for image_hash in hashes.values():
+                yield from links.faults([links.inspect_exactly(owner, image_hash)])
+            # An image that was erased since the index was last asked is no longer there for a worker either.
+            unknown = [ticket for ticket in tickets if ticket not in hashes]
+            for ticket in sorted(links.still_indexed(owner, model, unknown)) if unknown else ():
+                yield Fault("index", "index", owner, "", str(ticket), "a worker loads faces of an unknown image")
 
     def _repair(self, fault: Fault) -> None:
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facerec.audit import Audit, Fault, Inspection
+from facerec.faces import Model
 from facerec.identity import FACES_PER_IMAGE
 from facerec.index import FaceIndex, stack_encodings
 from facerec.loading import load_index
@@ -68,6 +69,11 @@ class LinkCheck:
         """Whether ``one``, which was inspected exactly, matches the image with hash ``other``."""
         (expected,) = self._expected([one])
         return other in self._audit.hashes(one.owner, sorted(expected.may)).values()
+
+    def still_indexed(self, owner: str, model: Model, tickets: Iterable[int]) -> set[int]:
+        """Those of ``tickets`` with faces in the index once it has followed all that is written. Raises StoreUnavailable."""
+        self._follow(self._journal.position())
+        return set(tickets) & set((self.index.face_ids(owner, model) // FACES_PER_IMAGE).tolist())
 
     def _follow(self, position: int) -> None:
         """Bring the index to ``position``, when it is not there or beyond."""

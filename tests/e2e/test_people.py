@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import MakeSite
 from tests.e2e.people import photo
@@ -83,6 +83,23 @@ def test_two_groups_become_one_person(view: Page, site: Stack) -> None:
     view.get_by_role("button", name="Undo the merge").click()
     expect(view.locator("[data-unnamed] .person")).to_have_count(2)
     assert sizes(site) == [6, 4, 3]
+
+
+def test_what_is_chosen_while_the_list_is_on_its_way_stays_chosen(view: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    view.route("**/people?named=false**", hold)
+    with view.expect_request("**/people?named=false**"):
+        view.get_by_role("button", name="Show", exact=True).click()
+    view.locator("[data-unnamed] .pick").nth(1).check()
+    with view.expect_response("**/people/undo"):
+        held.pop().continue_()
+
+    expect(view.locator("[data-unnamed] .pick").nth(1)).to_be_checked()
+    expect(view.get_by_role("toolbar")).to_contain_text("1 chosen")
 
 
 def test_two_names_need_a_decision(view: Page, site: Stack) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -422,6 +422,23 @@ def test_nothing_is_reported_while_a_worker_writes(shop: Shop) -> None:
     assert errors == []
     assert [report.found for report in reports] == [[]] * len(reports)
     assert reports[-1].position > reports[0].position
+
+
+def test_an_image_that_comes_and_goes_while_all_is_looked_at_is_no_fault(shop: Shop) -> None:
+    class Late(RedisAudit):
+        """`three` came when the list had been read, and goes when its faces are already being wondered at."""
+
+        def images(self, owner: str) -> Iterator[list[tuple[str, int]]]:
+            for page in super().images(owner):
+                yield [image for image in page if image[0] != shop.three.hash]
+
+        def hashes(self, owner: str, tickets: Sequence[int]) -> dict[int, str]:
+            shop.admissions.erase("default", shop.three.hash)
+            return super().hashes(owner, tickets)
+
+    audit = Late(shop.databases)
+    links = LinkCheck(audit, RedisJournal(shop.databases), TOLERANCE)
+    assert Fsck(audit, RedisRepairs(shop.databases), links).run().found == []
 
 
 def test_the_command(shop: Shop, redis_settings: RedisSettings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,5 +69,3 @@ def test_every_operation_does_what_is_described(client: Client, tmp_path: Path) 
     # The description itself is read and not tested.
     for line in (f"Selected: {described - 1}/{described - 1}", f"Tested: {described - 1}"):
         assert line in said, said[-3000:]
-    # Every operation came as far as a good answer.
-    assert "returned only 401/403" not in said, said[-4000:]

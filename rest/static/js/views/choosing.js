@@ -5,6 +5,7 @@ import { number } from "../words.js";
 
 export class Choosing {
   #chosen = new Map();
+  #boxes = new Map();
 
   /** `actions` gives the buttons for what is chosen, as [label, icon, run] each. */
   constructor(bar, actions) {
@@ -25,15 +26,30 @@ export class Choosing {
     const changed = (event) => {
       if (event.target.checked) this.#chosen.set(key, value);
       else this.#chosen.delete(key);
-      event.target.closest("li").classList.toggle("picked", event.target.checked);
       this.#draw();
     };
-    return h("input", { type: "checkbox", class: "pick", "aria-label": label, checked: this.#chosen.has(key), onchange: changed });
+    if (this.#chosen.has(key)) this.#chosen.set(key, value);
+    const box = h("input", { type: "checkbox", class: "pick", "aria-label": label, checked: this.#chosen.has(key), onchange: changed });
+    this.#boxes.set(key, box);
+    return box;
   }
 
+  /** All was drawn anew: what is still shown stays chosen, also what was chosen while the answer was on its way. */
+  settle() {
+    for (const [key, box] of this.#boxes) {
+      if (!box.isConnected) {
+        this.#boxes.delete(key);
+        this.#chosen.delete(key);
+      }
+      box.checked = this.#chosen.has(key);
+    }
+    this.#draw();
+  }
+
+  /** Something was done with what was chosen. */
   clear() {
     this.#chosen.clear();
-    this.#draw();
+    this.settle();
   }
 
   #draw() {

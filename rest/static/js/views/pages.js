@@ -25,8 +25,14 @@ export class Pages {
 
   /** Show the list from `path` on; when it is the same again, as much of it as was shown before. */
   async begin(path) {
+    const { answer, draw } = await this.prepare(path);
+    draw();
+    return answer;
+  }
+
+  /** The same in two steps: `draw` shows what was found. */
+  async prepare(path) {
     const wanted = path === this.#first ? Math.max(1, this.list.children.length) : 1;
-    this.#first = path;
     const found = [];
     let next = path;
     let answer = null;
@@ -36,10 +42,13 @@ export class Pages {
       found.push(...page.results);
       next = page.next_page;
     }
-    this.#shown = found.length;
-    this.list.replaceChildren(...found.map(this.draw));
-    this.#follow(next);
-    return answer;
+    const draw = () => {
+      this.#first = path;
+      this.#shown = found.length;
+      this.list.replaceChildren(...found.map(this.draw));
+      this.#follow(next);
+    };
+    return { answer, draw };
   }
 
   #grow() {

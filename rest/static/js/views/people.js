@@ -53,25 +53,35 @@ class People {
   }
 
   lookAgain() {
-    const writing = this.parts.unnamed.contains(document.activeElement) || this.parts.named.contains(document.activeElement);
-    if (Date.now() - this.#stirred < SETTLES_MS && !writing && !this.choosing.size) this.refresh();
+    const untouched = () => !this.#inUse();
+    if (Date.now() - this.#stirred < SETTLES_MS && untouched()) this.refresh(untouched);
   }
 
-  refresh() {
+  /** Whether somebody writes or chooses here. */
+  #inUse() {
+    const { named, unnamed } = this.parts;
+    return this.choosing.size > 0 || [named, unnamed].some((list) => list.contains(document.activeElement));
+  }
+
+  /** What is shown is left alone when `wanted` says so once the answer is there. */
+  refresh(wanted = () => true) {
     return attempt(async () => {
       const query = new URLSearchParams({ limit: AT_ONCE });
       const name = this.parts.form.elements.namedItem("name").value.trim();
       if (name) query.set("name", name);
       if (this.hidden.checked) query.set("hidden", "true");
-      await this.named.begin(`/people?named=true&${query}`);
       // Who has no name cannot be looked up by one.
+      const groups = name ? null : this.unnamed.prepare(`/people?named=false&${query}`);
+      const found = await Promise.all([this.named.prepare(`/people?named=true&${query}`), groups]);
+      if (!wanted()) return;
+      // Both at once: a group that has just got its name is never seen twice.
+      for (const list of found) list?.draw();
       if (name) this.parts.unnamed.replaceChildren();
-      else await this.unnamed.begin(`/people?named=false&${query}`);
       const nobody = this.unnamed.empty || Boolean(name);
       show(this.parts.namedPart, !this.named.empty);
       show(this.parts.unnamedPart, !nobody);
       show(this.parts.empty, this.named.empty && nobody);
-      this.choosing.clear();
+      this.choosing.settle();
       await this.undo.refresh();
     });
   }
@@ -112,6 +122,7 @@ class People {
     if (names.length > 1 && !name) return;
     await attempt(async () => {
       for (const other of others) await post(`/people/${other.id}/merge`, name ? { into: into.id, name } : { into: into.id });
+      this.choosing.clear();
       await this.undo.changed(`${count(chosen.length, "group")} are one person now.`);
     });
   }
@@ -119,6 +130,7 @@ class People {
   #hide(chosen) {
     return attempt(async () => {
       for (const person of chosen) await call("PATCH", `/people/${person.id}`, { json: { hidden: !person.hidden } });
+      this.choosing.clear();
       await this.undo.changed(chosen[0].hidden ? "Shown again." : "Hidden.");
     });
   }

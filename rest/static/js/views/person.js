@@ -44,7 +44,7 @@ class Person {
         throw error;
       }
       this.#draw();
-      this.choosing.clear();
+      this.choosing.settle();
       await this.undo.refresh();
       await this.#suggest();
     });
@@ -72,7 +72,7 @@ class Person {
       ["Split off as a new person", "split", () => this.#split(faces)],
       ["Not this person", "close", () => this.#reject(faces)],
     ];
-    if (faces.length === 1) actions.push(["Use as the cover", "face", () => this.#change({ cover: faces[0] }, "The cover is changed.")]);
+    if (faces.length === 1) actions.push(["Use as the cover", "face", () => this.#cover(faces[0])]);
     return actions;
   }
 
@@ -83,9 +83,15 @@ class Person {
     });
   }
 
+  #cover(face) {
+    this.choosing.clear();
+    return this.#change({ cover: face }, "The cover is changed.");
+  }
+
   #split(faces) {
     return attempt(async () => {
       await post(`${this.path}/split`, { faces });
+      this.choosing.clear();
       await this.undo.changed(`${count(faces.length, "face")} became a new person.`);
     });
   }
@@ -93,6 +99,7 @@ class Person {
   #reject(faces) {
     return attempt(async () => {
       await post(`${this.path}/not`, { faces });
+      this.choosing.clear();
       await this.undo.changed(`${count(faces.length, "face")} will not be placed here again.`);
     });
   }

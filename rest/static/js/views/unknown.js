@@ -17,7 +17,7 @@ export function unknownView(main) {
   const refresh = () =>
     attempt(async () => {
       await faces.begin(`/faces?person=none&order=group&limit=${AT_ONCE}`);
-      choosing.clear();
+      choosing.settle();
       show(parts.empty, faces.empty);
     });
   const choosing = new Choosing(parts.chosen, (chosen) => [["They are one person", "merge", () => gather(chosen, refresh)]]);
