@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+import requests
 from playwright.sync_api import Browser, Page, expect
 
 from facerec.adapters.redis import RedisDatabases, RedisTokens
@@ -67,6 +69,16 @@ def give_token(site: Stack, owner: str) -> str:
         token = tokens.create(owner)
     site.session.headers["Authorization"] = f"Token {token}"
     return token
+
+
+def as_owner(site: Stack, owner: str, page: Page) -> Stack:
+    """The same service as a new ``owner`` sees it, who has nothing there; ``page`` is signed in as that one."""
+    theirs = copy(site)
+    theirs.session = requests.Session()
+    theirs.session.trust_env = False
+    token = give_token(theirs, owner)
+    assert page.request.post(f"{site.url}/session", data={"token": token}).ok
+    return theirs
 
 
 @pytest.fixture

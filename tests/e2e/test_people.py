@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.conftest import MakeSite
+from tests.e2e.conftest import MakeSite, as_owner
 from tests.e2e.people import photo
 from tests.stack import Stack, wait_until
 
@@ -16,15 +17,30 @@ Write = Callable[[dict[str, bytes]], list[str]]
 GROUPS = {"Ada": 6, "Ben": 4, "Chloe": 3}
 
 
+@pytest.fixture(scope="module")
+def service(make_site: MakeSite) -> Stack:
+    return make_site()
+
+
 @pytest.fixture
-def site(make_site: MakeSite) -> Stack:
+def own(service: Stack, page: Page, request: pytest.FixtureRequest) -> Stack:
+    """The service as the owner of this test has it, with nothing in it."""
+    return as_owner(service, request.node.name[-48:], page)
+
+
+@cache
+def scene(name: str, number: int) -> bytes:
+    return photo([name], number)
+
+
+@pytest.fixture
+def site(own: Stack) -> Stack:
     """Thirteen pictures of three people, grouped, and one of somebody who is there once."""
-    made = make_site()
-    pictures = {f"{name} {n}.jpg": photo([name], n) for name, size in GROUPS.items() for n in range(size)}
-    pictures["stranger.jpg"] = photo(["Zoe"], 1)
-    made.wait_ended([made.scan(body, name) for name, body in pictures.items()])
-    wait_until(lambda: sizes(made) == [6, 4, 3], "they are grouped", made.log_tails)
-    return made
+    pictures = {f"{name} {n}.jpg": scene(name, n) for name, size in GROUPS.items() for n in range(size)}
+    pictures["stranger.jpg"] = scene("Zoe", 1)
+    own.wait_ended([own.scan(body, name) for name, body in pictures.items()])
+    wait_until(lambda: sizes(own) == [6, 4, 3], "they are grouped", own.log_tails)
+    return own
 
 
 def people(site: Stack, **query: str) -> list[dict[str, object]]:
@@ -213,9 +229,8 @@ def test_faces_without_a_name(view: Page, site: Stack) -> None:
     expect(view.get_by_role("heading", name="Somebody without a name")).to_be_visible()
 
 
-def test_people_appear_while_pictures_come(page: Page, make_site: MakeSite, files: Write) -> None:
-    site = make_site()
-    page.goto(site.url)
+def test_people_appear_while_pictures_come(page: Page, own: Stack, files: Write) -> None:
+    page.goto(own.url)
     page.set_input_files("[data-files]", files({f"ada {n}.jpg": photo(["Ada"], n) for n in range(4)}))
     page.get_by_role("link", name="People", exact=True).click()
 

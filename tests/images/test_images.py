@@ -18,7 +18,7 @@ from PIL import Image
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.ports import free_port
 from facerec.local.process import wait_until
-from tests.images.builder import ROOT, Builder, debian_archive, why_not
+from tests.images.builder import ROOT, Builder, debian_archive, room, why_not
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
 
@@ -27,10 +27,11 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     if reason := why_not():
         pytest.skip(reason)
-    made = Builder(tmp_path_factory.mktemp("images"))
-    made.make_python_image(debian_archive(ROOT / ".cache" / "images"))
-    yield made
-    shutil.rmtree(made.folder)
+    with room(tmp_path_factory.mktemp("images")) as folder:
+        made = Builder(folder)
+        made.make_python_image(debian_archive(ROOT / ".cache" / "images", folder))
+        yield made
+        shutil.rmtree(folder / "root")
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def test_every_operation_does_what_is_described(client: Client, tmp_path: Path) 
             "--phases",
             "examples,coverage,fuzzing,stateful",
         ),
-        *("--max-examples", "8", "--max-time", "60", "--seed", "1", "--generation-deterministic"),
+        *("--max-examples", "8", "--max-time", "45", "--seed", "1", "--generation-deterministic"),
         *("--request-timeout", str(TIMEOUT), "--suppress-health-check", "all"),
     ]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LONGEST, check=False)
