@@ -25,7 +25,7 @@ def service(make_site: MakeSite) -> Stack:
 @pytest.fixture
 def own(service: Stack, page: Page, request: pytest.FixtureRequest) -> Stack:
     """The service as the owner of this test has it, with nothing in it."""
-    return as_owner(service, request.node.name[-48:], page)
+    return as_owner(service, request.node.name[-48:].strip("_"), page)
 
 
 @cache
