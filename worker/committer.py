@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from facerec.errors import FacerecError, InternalError, ServiceUnavailable
 from facerec.faces import Analysis, Model
@@ -17,6 +18,7 @@ from facerec.regeneration import AsideCommits, Remade
 from facerec.rule import ScanRule, to_scanned
 from worker.flights import Flight, Flights
 from worker.guard import guarded_thread
+from worker.pace import Pace
 from worker.patience import Patience, Stopping
 from worker.pool import Result
 
@@ -68,6 +70,7 @@ class Committer:
         self._batch = batch
         self._again = again
         self._failed = failed
+        self._pace = Pace()
         self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._thread = guarded_thread(self._run, "committer", crashed)
 
@@ -112,23 +115,41 @@ class Committer:
 
     def _run(self) -> None:
         while (first := self._inbox.get()) is not None:
-            items = [first]
-            while len(items) < self._batch and not self._inbox.empty():
-                following = self._inbox.get()
-                if following is None:
-                    return
-                items.append(following)
+            items = self._with_others(first)
+            if items is None:
+                return
             try:
                 self._serve(items)
             except Stopping:
                 return
+
+    def _with_others(self, first: _Item) -> list[_Item] | None:
+        """What is to be served together; None when this is the end."""
+        items = [first]
+        while len(items) < self._batch:
+            try:
+                following = self._inbox.get(timeout=self._patience_with(items))
+            except queue.Empty:
+                break
+            if following is None:
+                return None
+            items.append(following)
+        return items
+
+    def _patience_with(self, items: Sequence[_Item]) -> float:
+        """Seconds that these may wait for more to come: none when anybody waits for an answer."""
+        pictures = [item for item in items if isinstance(item, _Finished) and not item.flight.waiting]
+        return self._pace.left(len(items), len(self._flights)) if len(pictures) == len(items) else 0.0
 
     def _serve(self, items: Sequence[_Item]) -> None:
         pictures = [item for item in items if isinstance(item, _Finished)]
         for item in pictures:
             if isinstance(item.result, FacerecError):
                 self._failed(item.flight, item.result)
+        begun = monotonic()
         self._commit([(item.flight, item.result) for item in pictures if isinstance(item.result, Analysis)])
+        if pictures:
+            self._pace.worked(monotonic() - begun)
         self._put_aside([item for item in items if isinstance(item, _Aside)])
         questions = [item for item in items if isinstance(item, _Question)]
         if questions:
