@@ -10,8 +10,9 @@ import pytest
 import requests
 
 from facerec.adapters.redis import RedisDatabases, RedisTokens
+from facerec.config import RabbitSettings
 from facerec.local.servers import RabbitServer, RedisServer
-from tests.conftest import own_servers, rabbit_settings_of, redis_settings_of
+from tests.conftest import own_room, redis_settings_of
 from tests.integration.rest.web import Site, answering, site
 from tests.stack import Stack, wait_until
 
@@ -49,8 +50,10 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, RabbitServer]]:
-    with own_servers(tmp_path_factory.mktemp("servers")) as found:
+def servers(
+    rabbit_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RedisServer, RabbitSettings]]:
+    with own_room(tmp_path_factory.mktemp("servers"), rabbit_server) as found:
         yield found
 
 
@@ -62,9 +65,9 @@ def settings() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def stack(
-    servers: tuple[RedisServer, RabbitServer], settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    servers: tuple[RedisServer, RabbitSettings], settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    redis, rabbit = redis_settings_of(servers[0]), rabbit_settings_of(servers[1])
+    redis, rabbit = redis_settings_of(servers[0]), servers[1]
     folder = tmp_path_factory.mktemp("stack")
     databases = RedisDatabases(redis)
     token = RedisTokens(databases).create("default")
@@ -81,7 +84,7 @@ def stack(
 
 
 @pytest.fixture
-def client_of(stack: Stack, servers: tuple[RedisServer, RabbitServer]) -> Iterator[Callable[[], Client]]:
+def client_of(stack: Stack, servers: tuple[RedisServer, RabbitSettings]) -> Iterator[Callable[[], Client]]:
     """Makes clients, each of a new owner."""
     databases = RedisDatabases(redis_settings_of(servers[0]))
     tokens = RedisTokens(databases)

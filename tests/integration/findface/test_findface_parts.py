@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from facerec.adapters.redis import RedisDatabases, RedisWorkers
-from facerec.local.servers import RabbitServer, RedisServer
+from facerec.config import RabbitSettings
+from facerec.local.servers import RedisServer
 from tests.conftest import redis_settings_of
 from tests.drawings import showing
 from tests.integration.findface.conftest import TIMEOUT, Client
@@ -23,7 +24,7 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def workers(servers: tuple[RedisServer, RabbitServer]) -> Iterator[RedisWorkers]:
+def workers(servers: tuple[RedisServer, RabbitSettings]) -> Iterator[RedisWorkers]:
     databases = RedisDatabases(redis_settings_of(servers[0]))
     yield RedisWorkers(databases)
     databases.close()
@@ -81,7 +82,7 @@ def test_a_worker_that_hangs_answers_with_no_part(ask: Ask, stack: Stack) -> Non
 
 
 def test_a_worker_that_loads_answers_when_it_is_whole(
-    ask: Ask, stack: Stack, servers: tuple[RedisServer, RabbitServer], workers: RedisWorkers
+    ask: Ask, stack: Stack, servers: tuple[RedisServer, RabbitSettings], workers: RedisWorkers
 ) -> None:
     """Nobody who has read half of the faces says of the rest that it is nobody's."""
     stack.workers.pop().stop()

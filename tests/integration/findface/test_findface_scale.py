@@ -14,13 +14,13 @@ import pytest
 
 from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases, RedisFaceBook, RedisJournal
 from facerec.confidence import confidence
-from facerec.config import load_settings
+from facerec.config import RabbitSettings, load_settings
 from facerec.enrolment import Enrolment, Wish
 from facerec.faces import Analysis, Box, Face, Model
 from facerec.galleries import StoredFace
 from facerec.identity import face_id
 from facerec.index import distances
-from facerec.local.servers import RabbitServer, RedisServer
+from facerec.local.servers import RedisServer
 from facerec.plugins.faces import Faces, Hits
 from facerec.rule import ScanRule, to_scanned
 from rest.wsgi import build_services
@@ -54,7 +54,7 @@ class Filler:
 
 
 @pytest.fixture
-def databases(servers: tuple[RedisServer, RabbitServer], stack: Stack) -> Iterator[RedisDatabases]:
+def databases(servers: tuple[RedisServer, RabbitSettings], stack: Stack) -> Iterator[RedisDatabases]:
     opened = RedisDatabases(redis_settings_of(servers[0]))
     yield opened
     opened.close()
