@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import select
 import shutil
 import socket
 import time
@@ -33,11 +32,6 @@ GRACE = 5.0
 LINGER = 5.0
 LINGER_BYTES = 64 * 1024 * 1024
 """How long, and for how many bytes, a client that was answered early may go on sending."""
-IN_A_ROW = 16
-"""Requests of one connection that a thread serves before it gives others a turn. Each that goes on at once saves two changes of
-thread: bulk clients send the next picture as soon as they have the answer."""
-NEXT = 0.002
-"""Seconds that a thread waits for a connection's next request."""
 MAX_REQUEST_LINE = 8190
 """The longest that gunicorn allows: 1024 characters of a name take up to 12 bytes each when URL-encoded, most far fewer."""
 
@@ -77,13 +71,6 @@ class PatientSocket(socket.socket):
         return received
 
 
-def _sends_at_once(sock: socket.socket) -> bool:
-    """Whether the next request begins within NEXT."""
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(NEXT * 1000))
-
-
 class FrontWorker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's threaded worker with patient sockets and errors in our shape."""
 
@@ -91,20 +78,13 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]
         if not isinstance(conn.sock, PatientSocket):
             plain = conn.sock
             conn.sock = PatientSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
-        kept = self._handle_one(conn)
-        for _ in range(IN_A_ROW - 1):
-            if kept is not True or not self.alive or not _sends_at_once(conn.sock):
-                break
-            kept = self._handle_one(conn)
+        conn.sock.expect_request()
+        kept = super().handle(conn)
         if kept is False:
             # Many clients read an early answer only after they have sent everything, and closing a connection with unread
             # bytes resets it before they can. gunicorn would wait for them in the thread that accepts, and for 64 KiB only.
             close_graceful(conn.sock, LINGER, LINGER_BYTES)
         return kept
-
-    def _handle_one(self, conn: TConn) -> Any:
-        conn.sock.expect_request()
-        return super().handle(conn)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._end_streams()
