@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from facerec.adapters.redis import RedisDatabases
+from facerec.adapters.redis.layout import OWN
 from facerec.local.servers import RabbitServer, RedisServer
 
 
@@ -87,3 +89,9 @@ def cpu_seconds(process: int) -> float:
 def own_cpu_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+
+
+def is_grouped(databases: RedisDatabases) -> bool:
+    """Whether every known face has been offered to the persons, as in a service that was fed with them one by one."""
+    grouped, end = databases.client(OWN).mget("grouping:position", "journal:position")
+    return int(grouped or 0) == int(end or 0)

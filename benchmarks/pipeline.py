@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import celery_app
-from benchmarks.common import post_all, print_json, print_table, private_servers, timed
+from benchmarks.common import is_grouped, post_all, print_json, print_table, private_servers, timed
 from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases
 from facerec.adapters.redis.layout import FACES, HASH_TO_NAMES, OWN
 from facerec.faces import Analysis, Box, Face, Model, Point
@@ -202,12 +202,6 @@ def our_photos(
             wait_until(lambda: names.dbsize() >= before + count, "all photos done", stack.log_tails, LONGEST)
 
         return count / timed(run)
-
-
-def is_grouped(databases: RedisDatabases) -> bool:
-    """Whether every known face has been offered to the persons, as in a service that was fed with them one by one."""
-    grouped, end = databases.client(OWN).mget("grouping:position", "journal:position")
-    return int(grouped or 0) == int(end or 0)
 
 
 def enroll_strangers(databases: RedisDatabases, count: int) -> None:

@@ -26,7 +26,7 @@ import numpy as np
 import requests
 from PIL import Image
 
-from benchmarks.common import post_all, print_json, print_table, private_servers, timed
+from benchmarks.common import is_grouped, post_all, print_json, print_table, private_servers, timed
 from facerec.adapters.redis import RedisAudit, RedisDatabases, RedisJournal, RedisRepairs
 from facerec.adapters.redis.layout import FACES, OWN
 from facerec.config import RedisSettings
@@ -131,7 +131,7 @@ def move() -> dict[str, Any]:
         more = {"LOG_LEVEL": "WARNING", "IMAGE_STORE": (folder / "pictures").as_uri(), "MODEL": "hog"}
         with Stack(settings, rabbit_settings_of(rabbit), folder, workers=2, **more) as stack:
             stack.wait_ended([stack.scan(path.read_bytes(), path.name) for path in todo.values()], LONG)
-            wait_until(lambda: asked(kept_of(stack, settings, todo)), "all are grouped", stack.log_tails, LONG)
+            wait_grouped(stack, settings)
             return {"pictures": len(todo)} | moved_there_and_back(stack, settings, todo, fresh)
 
 
@@ -164,22 +164,28 @@ def moved_there_and_back(
     return result | {"fsck": checked(settings)}
 
 
+def wait_grouped(stack: Stack, settings: RedisSettings) -> None:
+    databases = RedisDatabases(settings)
+    wait_until(lambda: is_grouped(databases), "all are grouped", stack.log_tails, LONG)
+    databases.close()
+
+
 def kept_of(stack: Stack, settings: RedisSettings, todo: dict[str, Path]) -> dict[str, set[tuple[str, Any]]]:
-    """Of each image its names, and its faces by id with their persons."""
+    """Of each image its names, its faces by id, and the persons of those that have one: who is alone may find others."""
     databases = RedisDatabases(settings)
     persons = {int(face): person for face, person in databases.client(OWN).hgetall("faces:person").items()}
     databases.close()
     documents = {image: stack.image(image) for image in todo}
     return {
         image: {("name", name) for name in document["names"]}
-        | {("face", (each["id"], persons.get(int(each["id"])))) for each in document["faces"]}
+        | {("face", each["id"]) for each in document["faces"]}
+        | {
+            ("person", (each["id"], persons[int(each["id"])]))
+            for each in document["faces"]
+            if persons.get(int(each["id"]))
+        }
         for image, document in documents.items()
     }
-
-
-def asked(kept: dict[str, set[tuple[str, Any]]]) -> bool:
-    """Whether of each face it was asked to whom it belongs."""
-    return all(kind == "name" or what[1] is not None for each in kept.values() for kind, what in each)
 
 
 def changed(before: dict[str, set[tuple[str, Any]]], after: dict[str, set[tuple[str, Any]]]) -> int:
