@@ -36,7 +36,12 @@ def node_of_rest(nodes: Nodes, stack: Stack) -> Node:
     return next(node for node in nodes.nodes if made[-1]["message"].endswith(f":{node.port}"))
 
 
-@pytest.mark.parametrize("victim", [leader, node_of_rest])
+def another(nodes: Nodes, stack: Stack) -> Node:
+    """One that does not lead, and that REST has nothing to do with."""
+    return next(node for node in nodes.nodes if node not in (leader(nodes, stack), node_of_rest(nodes, stack)))
+
+
+@pytest.mark.parametrize("victim", [leader, node_of_rest, another])
 def test_the_death_of_a_node_loses_nothing(
     nodes: Nodes, redis_settings: RedisSettings, tmp_path: Path, victim: Callable[[Nodes, Stack], Node]
 ) -> None:

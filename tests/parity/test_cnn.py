@@ -20,7 +20,7 @@ from tests.parity.conftest import MODELS, everything
 
 BOX_PIXELS = 1
 CONFIDENCE = 1e-3
-QUICK_AREA = 90_000
+QUICK_AREA = 260_000
 """Pixels after upsampling that dlib gets in the quick run; larger pictures are shrunk first."""
 
 

@@ -14,7 +14,7 @@ from tests.pictures import ROOT
 
 @pytest.mark.parametrize("model", ["HOG", "CNN"])
 def test_an_engine_does_not_grow(model: str, archive: dict[str, Path]) -> None:
-    command = [sys.executable, "-m", "benchmarks.engine_memory", "--model", model, "--pictures", "80", "--warm", "30"]
+    command = [sys.executable, "-m", "benchmarks.engine_memory", "--model", model, "--pictures", "120", "--warm", "40"]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=True)
 
