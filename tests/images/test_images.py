@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -18,6 +19,7 @@ from PIL import Image
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.ports import free_port
 from facerec.local.process import wait_until
+from tests import pictures
 from tests.images.builder import ROOT, Builder, debian_archive, room, why_not
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
@@ -32,6 +34,12 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
         made.make_python_image(debian_archive(ROOT / ".cache" / "images", folder))
         yield made
         shutil.rmtree(folder / "root")
+
+
+@pytest.fixture(scope="module")
+def somebody() -> bytes:
+    """A photo of one person, from the archive of face_recognition."""
+    return pictures.archive_pictures()["obama.jpg"].read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +115,7 @@ def test_a_picture_goes_through_both(
     redis_settings: RedisSettings,
     rabbit_settings: RabbitSettings,
     tmp_path: Path,
+    somebody: bytes,
 ) -> None:
     """What a cluster does: tokens from a file, REST on every address, passwords in the environment."""
     port = free_port()
@@ -122,8 +131,6 @@ def test_a_picture_goes_through_both(
     }
     line = f"default:{sha256(b'a token').hexdigest()}"
     _output(builder.run(rest, "sh", "-c", f"echo {line} >/tmp/tokens"))
-    picture = io.BytesIO()
-    Image.new("RGB", (320, 240), "white").save(picture, "PNG")
     with (
         Program(builder.run(rest, "python", "-m", "rest", variables=settings), tmp_path / "rest.log"),
         Program(builder.run(worker, "python", "-m", "worker", variables=settings), tmp_path / "worker.log"),
@@ -134,11 +141,32 @@ def test_a_picture_goes_through_both(
         assert wait_until(lambda: _status(session, f"{url}/readyz") == 200, 60, 0.2), _logs(tmp_path)
         assert session.get(f"{url}/images", timeout=10).status_code == 401
         session.headers["x-api-key"] = "a token"
-        answer = session.post(f"{url}/scan/image/white.png", data=picture.getvalue(), timeout=30)
-        assert answer.status_code == 202, answer.text
-        image = f"{url}/images/{answer.json()['hash']}"
-        assert wait_until(lambda: session.get(image, timeout=30).json()["state"] == "done", 60, 0.2), _logs(tmp_path)
-        assert session.get(image, timeout=30).json()["faces"] == []
+        found = {name: _scan(session, url, name, body) for name, body in _pictures(somebody).items()}
+        for image in found.values():
+            assert wait_until(lambda image=image: _image(session, image)["state"] == "done", 60, 0.2), _logs(tmp_path)  # type: ignore[misc]
+        assert [len(_image(session, image)["faces"]) for image in found.values()] == [1, 1, 0]
+        assert session.get(found["one"].replace("/images/", "/match/"), timeout=30).json() == ["other"]
+
+
+def _pictures(somebody: bytes) -> dict[str, bytes]:
+    """Two of one person, the second smaller and compressed anew, and one of nobody."""
+    other, nobody = io.BytesIO(), io.BytesIO()
+    with Image.open(io.BytesIO(somebody)) as photo:
+        photo.convert("RGB").resize((photo.width // 2, photo.height // 2)).save(other, "JPEG", quality=85)
+    Image.new("RGB", (320, 240), "white").save(nobody, "PNG")
+    return {"one": somebody, "other": other.getvalue(), "nobody": nobody.getvalue()}
+
+
+def _scan(session: requests.Session, url: str, name: str, body: bytes) -> str:
+    """The address of what is known of the image."""
+    answer = session.post(f"{url}/scan/image/{name}", data=body, timeout=30)
+    assert answer.status_code == 202, answer.text
+    return f"{url}/images/{answer.json()['hash']}"
+
+
+def _image(session: requests.Session, address: str) -> dict[str, Any]:
+    document: dict[str, Any] = session.get(address, timeout=30).json()
+    return document
 
 
 class Program:
