@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 import redis
-from flask import Flask, jsonify, request
+from flask import jsonify, request
 from kombu import Connection, Exchange
 from kombu.pools import producers
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.celery_app import RESULTS, make_app
+from benchmarks.celery_app import RESULTS, make_app, make_front
 
 NAME_TO_HASH, HASH_TO_NAMES, FACES, LINKS = 0, RESULTS, 2, 3
 STATE = 4
@@ -34,7 +34,7 @@ MAX_PIXELS = 100_000_000
 LOGS = Exchange("celery_logs", type="topic", durable=True)
 
 app = make_app()
-front = Flask("benchmark")
+front = make_front()
 store = redis.Redis.from_url(os.environ.get("CELERY_REDIS", "redis://127.0.0.1:1"), db=STATE)
 
 
@@ -62,11 +62,6 @@ class Known:
 
 known = Known()
 broker = Connection(os.environ.get("CELERY_BROKER", "memory://"))
-
-
-@front.get("/healthz")
-def healthz() -> str:
-    return "ok"
 
 
 @front.post("/scan/image/<path:name>")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from benchmarks.ledger.world import children_of
 from facerec.adapters.redis import RedisDatabases
 from facerec.adapters.redis.layout import OWN
 from facerec.local.servers import RabbitServer, RedisServer
@@ -84,6 +85,11 @@ def cpu_seconds(process: int) -> float:
     """CPU that a process has used until now, its children that ended included."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return sum(int(fields[index]) for index in (11, 12, 13, 14)) / os.sysconf("SC_CLK_TCK")
+
+
+def all_cpu(process: int) -> float:
+    """CPU of a process and of all below it, in seconds."""
+    return cpu_seconds(process) + sum(all_cpu(child) for child in children_of(process))
 
 
 def own_cpu_seconds() -> float:

@@ -1,6 +1,6 @@
 """How much passes through the whole service, and whether it slows down with what is known.
 
-    python -m benchmarks.pipeline [--jobs N] [--photos N] [--known N] [--rounds N]
+    python -m benchmarks.pipeline [--jobs N] [--photos N] [--known N] [--rounds N] [--only jobs|photos]
 
 *Jobs* go through REST, broker, worker and Redis with an engine that returns at once; everything, the client included, shares
 the machine. The same goes through Celery at the same durability (durable messages, confirmed publish, late acknowledgement),
@@ -16,14 +16,16 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import celery_app
-from benchmarks.common import is_grouped, post_all, print_json, print_table, private_servers, timed
+from benchmarks.common import all_cpu, is_grouped, post_all, print_json, print_table, private_servers, timed
+from benchmarks.ledger.world import children_of
 from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases
 from facerec.adapters.redis.layout import FACES, HASH_TO_NAMES, OWN
 from facerec.faces import Analysis, Box, Face, Model, Point
@@ -38,7 +40,9 @@ from tests.drawings import drawing
 from tests.stack import ROOT, Stack, free_port, wait_until
 
 CLIENTS = 16
-SAME, BARE = "benchmarks.celery_same", "benchmarks.celery_app"
+SIDES = {"": "facerec", "celery_": "Celery doing the same work", "celery_bare_": "Celery writing once"}
+"""What stands before the names of each side's numbers in the JSON."""
+MODULES = {"celery_": "benchmarks.celery_same", "celery_bare_": "benchmarks.celery_app"}
 LONGEST = 120.0
 GROUPING = 600.0
 """Seconds that the strangers may take to be grouped: they were written behind the service's back, all at once."""
@@ -50,73 +54,91 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=60)
     parser.add_argument("--known", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=("jobs", "photos"))
     options = parser.parse_args()
-    ours, same, bare = measure_jobs(options.jobs, options.rounds)
-    empty, full = measure_photos(options.photos, options.known, options.rounds)
-    print_table(
-        [
-            ("jobs a second, facerec", f"{ours:.0f}"),
-            ("jobs a second, Celery doing the same work", f"{same:.0f}"),
-            ("jobs a second, Celery writing once", f"{bare:.0f}"),
-            ("photos a second, nobody known", f"{empty:.2f}"),
-            (f"photos a second, {options.known} faces known", f"{full:.2f}"),
-        ],
-        ("what", "best of rounds"),
-    )
-    print_json(
-        {
-            "photos_ratio": round(full / empty, 3),
-            "jobs_per_s": round(ours, 1),
-            "celery_jobs_per_s": round(same, 1),
-            "celery_bare_jobs_per_s": round(bare, 1),
-            "photos_per_s": round(full, 2),
-        }
-    )
+    rows: list[tuple[str, str]] = []
+    result: dict[str, float] = {}
+    if options.only != "jobs":
+        empty, full = measure_photos(options.photos, options.known, options.rounds)
+        rows.append(("photos a second, nobody known", f"{empty:.2f}"))
+        rows.append((f"photos a second, {options.known} faces known", f"{full:.2f}"))
+        result |= {"photos_ratio": round(full / empty, 3), "photos_per_s": round(full, 2)}
+    if options.only != "photos":
+        for name, rate in measure_jobs(options.jobs, options.rounds).items():
+            rows.append((f"jobs a second, {SIDES[name]}; CPU a job", f"{rate.a_second:.0f}; {rate.cpu_ms:.1f} ms"))
+            result |= {f"{name}jobs_per_s": round(rate.a_second, 1), f"{name}cpu_ms_a_job": round(rate.cpu_ms, 2)}
+    print_table(rows, ("what", "best of rounds"))
+    print_json(result)
 
 
-def measure_jobs(count: int, rounds: int) -> tuple[float, float, float]:
-    """Best jobs a second of us, of Celery doing the same work, and of Celery writing once."""
-    best = dict.fromkeys(("facerec", SAME, BARE), 0.0)
+@dataclass(frozen=True)
+class Rate:
+    """Jobs a second, and the CPU of one in all processes, servers and client included."""
+
+    a_second: float
+    cpu_ms: float
+
+
+def measure_jobs(count: int, rounds: int) -> dict[str, Rate]:
+    """The best round of each side."""
+    best: dict[str, Rate] = {}
     with private_servers() as (redis, rabbit, folder):
         for number in range(rounds):
-            rates = {"facerec": our_jobs(redis, rabbit, folder / f"ours{number}", count)}
-            for module in (SAME, BARE):
-                rates[module] = celery_jobs(redis, rabbit, folder / f"{module}{number}", count, module)
-            said = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items())
-            print(f"round {number + 1}: {said} jobs a second", flush=True)
-            best = {name: max(best[name], rate) for name, rate in rates.items()}
-    return best["facerec"], best[SAME], best[BARE]
+            for name, said in SIDES.items():
+                rate = jobs_of(name, redis, rabbit, folder / f"{name}{number}", count)
+                print(f"round {number + 1}, {said}: {rate.a_second:.0f} jobs a second", flush=True)
+                best[name] = max(best.get(name, rate), rate, key=lambda each: each.a_second)
+    return best
 
 
-def our_jobs(redis: RedisServer, rabbit: RabbitServer, folder: Path, count: int) -> float:
-    """Jobs a second from the first POST to the last image in the databases."""
+def jobs_of(name: str, redis: RedisServer, rabbit: RabbitServer, folder: Path, count: int) -> Rate:
+    """From the first POST to the last image in the databases."""
     folder.mkdir()
     databases = clean(redis)
     todo = [(f"{n}.png", drawing()) for n in range(count)]
+    done = databases.client(celery_app.RESULTS if name else HASH_TO_NAMES)
+    with our_stack(redis, rabbit, folder) if not name else celery_stack(redis, rabbit, folder, MODULES[name]) as side:
+
+        def run() -> None:
+            assert set(post_all(side.port, todo, CLIENTS)) == {202}
+            wait_until(lambda: done.dbsize() >= count, "all jobs done", side.evidence, LONGEST)
+
+        processes = [
+            os.getpid(),
+            *side.processes,
+            *(server.identity.pid for server in (redis, rabbit) if server.identity),
+        ]
+        return rate_of(run, count, processes)
+
+
+def rate_of(run: Callable[[], None], count: int, processes: Sequence[int]) -> Rate:
+    """``processes`` may lie below each other."""
+    alone = {process for process in processes if not any(process in below(other) for other in processes)}
+    before = {process: all_cpu(process) for process in alone}
+    seconds = timed(run)
+    spent = sum(all_cpu(process) - before[process] for process in alone)
+    return Rate(count / seconds, 1000 * spent / count)
+
+
+def below(process: int) -> set[int]:
+    children = set(children_of(process))
+    return children.union(*map(below, children))
+
+
+@dataclass(frozen=True)
+class Side:
+    """A service that runs: where it takes pictures, its processes, and what it has to say when it fails."""
+
+    port: int
+    processes: Sequence[int]
+    evidence: Callable[[], str]
+
+
+@contextmanager
+def our_stack(redis: RedisServer, rabbit: RabbitServer, folder: Path) -> Iterator[Side]:
     quick = {"ENGINE": "fake", "WORKERS": "1", "LOG_LEVEL": "WARNING"}
     with Stack(redis_settings_of(redis), rabbit_settings_of(rabbit), folder, **quick) as stack:
-
-        def run() -> None:
-            assert set(post_all(stack.port, todo, CLIENTS)) == {202}
-            names = databases.client(HASH_TO_NAMES)
-            wait_until(lambda: names.dbsize() >= count, "all jobs done", stack.log_tails, LONGEST)
-
-        return count / timed(run)
-
-
-def celery_jobs(redis: RedisServer, rabbit: RabbitServer, folder: Path, count: int, module: str) -> float:
-    """The same for an application of Celery."""
-    folder.mkdir()
-    databases = clean(redis)
-    todo = [(f"{n}.png", drawing()) for n in range(count)]
-    with celery_stack(redis, rabbit, folder, module) as port:
-
-        def run() -> None:
-            assert set(post_all(port, todo, CLIENTS)) == {202}
-            results = databases.client(celery_app.RESULTS)
-            wait_until(lambda: results.dbsize() >= count, "all tasks done", lambda: "", LONGEST)
-
-        return count / timed(run)
+        yield Side(stack.port, [each.pid for each in (stack.rest, *stack.workers) if each], stack.log_tails)
 
 
 def clean(redis: RedisServer) -> RedisDatabases:
@@ -126,8 +148,8 @@ def clean(redis: RedisServer) -> RedisDatabases:
 
 
 @contextmanager
-def celery_stack(redis: RedisServer, rabbit: RabbitServer, folder: Path, module: str) -> Iterator[int]:
-    """Flask under gunicorn that sends Celery tasks, and a Celery worker; the port of the former."""
+def celery_stack(redis: RedisServer, rabbit: RabbitServer, folder: Path, module: str) -> Iterator[Side]:
+    """Flask under gunicorn that sends Celery tasks, and a Celery worker."""
     port = free_port()
     environment = os.environ | {
         "C_FORCE_ROOT": "1",  # pickle carries bytes as they are, which is to Celery's advantage
@@ -155,7 +177,7 @@ def celery_stack(redis: RedisServer, rabbit: RabbitServer, folder: Path, module:
         ]
         try:
             wait_until(lambda: celery_app.serves(port), "Celery's front end serves")
-            yield port
+            yield Side(port, [process.pid for process in processes], lambda: "")
         finally:
             for process in processes:
                 process.terminate()

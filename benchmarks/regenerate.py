@@ -1,6 +1,6 @@
 """Moving a collection to another model and back while it serves, and what it costs.
 
-    python -m benchmarks.regenerate [--faces N] [--only cost|move]
+    python -m benchmarks.regenerate [--faces N] [--people N] [--only cost|move]
 
 ``cost``: N stored pictures of ten people (of one, where there is no ``lfw100``) get new encodings, made of their normalized
 faces; the time on the clock with one engine process is compared with what the engine itself needs for the same chips: one by
@@ -53,19 +53,20 @@ SAME = 1e-4
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faces", type=int, default=1000)
+    parser.add_argument("--people", type=int, default=10, help="whose pictures there are for the cost")
     parser.add_argument("--only", choices=("cost", "move"))
     options = parser.parse_args()
     result: dict[str, Any] = {}
     if options.only != "move":
-        result |= cost(options.faces)
+        result |= cost(options.faces, options.people)
     if options.only != "cost":
         result |= move()
     print_table([(name, value) for name, value in result.items()], ("what", ""))
     print_json(result)
 
 
-def cost(faces: int) -> dict[str, Any]:
-    photos = portraits()
+def cost(faces: int, people: int) -> dict[str, Any]:
+    photos = portraits(people)
     # A comment behind the end of a picture makes it another image with the same face.
     todo = [(f"{n}.jpg", photos[n % len(photos)] + b"\n%d" % n) for n in range(faces)]
     with private_servers() as (redis, rabbit, folder):
@@ -107,9 +108,9 @@ def alone(engine: FaceEngine, chips: Sequence[bytes], at_once: int) -> float:
     )
 
 
-def portraits() -> list[bytes]:
+def portraits(people: int) -> list[bytes]:
     """Photos of people, most with one face, small, because scanning them is not what is measured."""
-    found = [path.read_bytes() for group in pictures.lfw100().values() for path in group]
+    found = [path.read_bytes() for group in list(pictures.lfw100().values())[:people] for path in group]
     return found or [small(pictures.archive_pictures()["obama.jpg"])]
 
 

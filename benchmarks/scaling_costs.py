@@ -16,9 +16,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.batches import prepared, strangers
-from benchmarks.common import cpu_seconds, post_all, print_json, print_table, private_servers
+from benchmarks.common import all_cpu, cpu_seconds, post_all, print_json, print_table, private_servers
 from benchmarks.crowd import Store
-from benchmarks.ledger.world import children_of
 from facerec.adapters.redis import RedisDatabases
 from facerec.adapters.redis.layout import HASH_TO_NAMES, LINKS_KEPT
 from facerec.engine import open_engine
@@ -59,10 +58,6 @@ def scan_seconds(bodies: list[bytes]) -> float:
             engine.faces(body)
         rounds.append((time.process_time() - start) / len(bodies))
     return min(rounds)
-
-
-def all_cpu(process: int) -> float:
-    return cpu_seconds(process) + sum(all_cpu(child) for child in children_of(process))
 
 
 def passage(size: int) -> dict[str, float]:

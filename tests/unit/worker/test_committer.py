@@ -1,0 +1,119 @@
+"""Finished pictures wait for others under load, and nobody who waits for an answer waits for them."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+from unittest.mock import Mock
+
+import pytest
+
+from facerec.identity import image_hash
+from facerec.index import FaceIndex
+from facerec.jobs import ScanJob
+from facerec.ports import Delivery, Scanned
+from facerec.rule import Outcome
+from tests.faces import analysis
+from worker import pace
+from worker.committer import Committer
+from worker.flights import Flight, Flights
+from worker.patience import Patience
+
+LONGEST = 30.0
+ALL = 6
+
+
+class Rule:
+    """Stands for the rule: writes everything, and tells how many pictures came in each batch."""
+
+    def __init__(self) -> None:
+        self.batches: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.sets = Mock(current=FaceIndex())
+
+    def finish(self, batch: Sequence[Scanned]) -> Outcome:
+        self.batches.put(len(batch))
+        return Outcome(tuple(batch), frozenset())
+
+    def catch_up(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def rule() -> Rule:
+    return Rule()
+
+
+@pytest.fixture
+def flights() -> Flights:
+    return Flights()
+
+
+@pytest.fixture
+def under_way(flights: Flights) -> list[Flight]:
+    def flight(number: int) -> Flight:
+        body = b"picture %d" % number
+        boarded = flights.board(
+            ScanJob("default", image_hash(body), f"{number}.jpg", number, 0.0, body),
+            Delivery("scan", {}, body, redelivered=False, token=number),
+        )
+        assert boarded is not None
+        return boarded
+
+    return [flight(number) for number in range(ALL)]
+
+
+@pytest.fixture
+def committer(rule: Rule, flights: Flights, monkeypatch: pytest.MonkeyPatch) -> Iterator[Committer]:
+    # Whoever waits only for time to pass waits longer than a test.
+    monkeypatch.setattr(pace, "LONGEST", 10 * LONGEST)
+    monkeypatch.setattr(pace, "REST", 1e9)
+    made = Committer(
+        rule=cast("Any", rule),
+        consumer=Mock(),
+        flights=flights,
+        patience=Patience(),
+        batch=32,
+        again=Mock(),
+        failed=Mock(),
+        crashed=Mock(),
+    )
+    made.start()
+    yield made
+    made.close()
+
+
+def test_pictures_wait_for_half_of_those_under_way(committer: Committer, rule: Rule, under_way: list[Flight]) -> None:
+    committer.finished(under_way[0], analysis(0.0))
+    assert rule.batches.get(timeout=LONGEST) == 1  # Nothing was compared before: it goes at once.
+
+    committer.finished(under_way[1], analysis(1.0))
+    with pytest.raises(queue.Empty):
+        rule.batches.get(timeout=0.2)
+    committer.finished(under_way[2], analysis(2.0))
+    with pytest.raises(queue.Empty):
+        rule.batches.get(timeout=0.2)
+    committer.finished(under_way[3], analysis(3.0))
+    assert rule.batches.get(timeout=LONGEST) == 3
+
+
+def test_a_question_waits_for_no_picture(committer: Committer, rule: Rule, under_way: list[Flight]) -> None:
+    committer.finished(under_way[0], analysis(0.0))
+    assert rule.batches.get(timeout=LONGEST) == 1
+    committer.finished(under_way[1], analysis(1.0))
+
+    asked: queue.SimpleQueue[FaceIndex] = queue.SimpleQueue()
+    committer.ask(asked.put)
+    assert asked.get(timeout=LONGEST) is rule.sets.current
+    assert rule.batches.get(timeout=LONGEST) == 1
+
+
+def test_a_picture_that_a_person_waits_for_goes_at_once(
+    committer: Committer, rule: Rule, under_way: list[Flight]
+) -> None:
+    committer.finished(under_way[0], analysis(0.0))
+    assert rule.batches.get(timeout=LONGEST) == 1
+    committer.finished(under_way[1], analysis(1.0))
+    under_way[2].waiting = Mock()
+    committer.finished(under_way[2], analysis(2.0))
+    assert rule.batches.get(timeout=LONGEST) == 2
