@@ -1,12 +1,15 @@
-"""What every image store promises, over a folder, over memory, and for the one that keeps nothing."""
+"""What every image store promises, over a folder, over S3's protocol, over memory, and for the one that keeps nothing."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import requests
+from moto.server import ThreadedMotoServer
 
 from facerec.adapters.imagestore import open_image_store
 from facerec.errors import BadParam, ConfigError, ImageStoreUnavailable
@@ -18,10 +21,37 @@ PLACE = Place("default", HASH, 7)
 PICTURES = {"original": b"\x00\xffbytes", "face-0.jpg": b"face", "chip-0.png": b""}
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[str]:
+    """The address of a server that speaks S3."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a folder in a new bucket; where it is and who asks is said as the AWS tools are told."""
+    told = {
+        "ENDPOINT_URL": s3_server,
+        "ACCESS_KEY_ID": "somebody",
+        "SECRET_ACCESS_KEY": "secret",
+        "DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    name = f"bucket-{uuid4().hex}"
+    assert requests.put(f"{s3_server}/{name}", timeout=30).ok
+    return f"s3://{name}/pictures"
+
+
+@pytest.fixture(params=["file", "s3", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStore:
-    url = tmp_path.as_uri() if request.param == "file" else f"memory://{uuid4().hex}"
-    return open_image_store(url)
+    if request.param == "s3":
+        return open_image_store(request.getfixturevalue("bucket"))
+    return open_image_store(tmp_path.as_uri() if request.param == "file" else f"memory://{uuid4().hex}")
 
 
 def test_what_is_put_can_be_had(store: ImageStore) -> None:
