@@ -35,9 +35,10 @@ from facerec.local.servers import RabbitServer, RedisServer
 from facerec.ports import Written
 from facerec.rule import to_scanned
 from tests import pictures
+from tests.client import wait_until
 from tests.conftest import rabbit_settings_of, redis_settings_of
 from tests.drawings import drawing
-from tests.stack import ROOT, Stack, free_port, wait_until
+from tests.stack import ROOT, Stack, free_port
 
 CLIENTS = 16
 SIDES = {"": "facerec", "celery_": "Celery doing the same work", "celery_bare_": "Celery writing once"}

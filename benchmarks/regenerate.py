@@ -37,8 +37,9 @@ from facerec.records import unpack_face
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
 from tests import pictures
+from tests.client import wait_until
 from tests.conftest import rabbit_settings_of, redis_settings_of
-from tests.stack import ROOT, Stack, wait_until
+from tests.stack import ROOT, Stack
 
 LONG = 3600.0
 ROUNDS = 3

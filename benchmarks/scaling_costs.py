@@ -25,9 +25,10 @@ from facerec.engine.options import EngineOptions
 from facerec.faces import Model
 from facerec.local.servers import RedisServer
 from tests import pictures
+from tests.client import wait_until
 from tests.conftest import rabbit_settings_of, redis_settings_of
 from tests.drawings import drawing
-from tests.stack import Process, Stack, wait_until
+from tests.stack import Process, Stack
 
 AREA = 1_000_000
 UPLOADS = 400

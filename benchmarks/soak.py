@@ -17,9 +17,10 @@ from benchmarks.pipeline import some_photos
 from facerec.adapters.redis import RedisDatabases
 from facerec.adapters.redis.layout import FACES, HASH_TO_NAMES, OWN
 from facerec.local.servers import RabbitServer, RedisServer
+from tests.client import wait_until
 from tests.conftest import rabbit_settings_of, redis_settings_of
 from tests.drawings import showing
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 from worker.metrics import memory
 
 CLIENTS = 16

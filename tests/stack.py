@@ -6,20 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import quote
-
-import requests
+from typing import Self
 
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.ports import free_port
+from tests.client import LONGEST, Client, wait_until
 
 ROOT = Path(__file__).parents[1]
-LONGEST = 90.0
 
 
 class Process:
@@ -60,7 +55,7 @@ class Process:
             raise
 
 
-class Stack:
+class Stack(Client):
     """``with Stack(redis_settings, rabbit_settings, tmp_path) as stack``: REST and workers, ready to serve.
 
     ``environment`` adds settings, as ``ENGINE=fake`` for pictures that need no faces.
@@ -77,16 +72,12 @@ class Stack:
         **environment: str,
     ) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__(f"http://127.0.0.1:{self.port}", token)
         self.folder = folder
         self.environment = stack_environment(redis, rabbit, REST_PORT=str(self.port), **environment)
         self.rest: Process | None = None
         self.workers: list[Process] = []
         self._wanted = workers
-        self.session = requests.Session()
-        self.session.trust_env = False
-        if token:
-            self.session.headers["Authorization"] = f"Token {token}"
 
     def __enter__(self) -> Self:
         try:
@@ -121,18 +112,6 @@ class Stack:
             if process and process.running:
                 process.kill()
 
-    # ------------------------------------------------------------ asking
-
-    def serves(self) -> bool:
-        try:
-            return self.session.get(f"{self.url}/healthz", timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-    def readiness(self) -> dict[str, Any]:
-        answer: dict[str, Any] = self.session.get(f"{self.url}/readyz", timeout=30).json()
-        return answer
-
     def wait_ready(self) -> None:
         """Until broker, Redis and as many workers as were started answer."""
 
@@ -143,45 +122,6 @@ class Stack:
             )
 
         wait_until(ready, "the stack is ready", self.log_tails)
-
-    def count_workers(self) -> int:
-        document = self.session.get(f"{self.url}/", headers={"Accept": "application/json"}, timeout=30).json()
-        return len(document["workers"])
-
-    def post(self, body: bytes, name: str) -> requests.Response:
-        return self.session.post(f"{self.url}/scan/image/{quote(name)}", data=body, timeout=60)
-
-    def scan(self, body: bytes, name: str) -> str:
-        """The hash of an image that was accepted."""
-        answer = self.post(body, name)
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["hash"])
-
-    def image(self, image_hash: str) -> dict[str, Any]:
-        answer = self.session.get(f"{self.url}/images/{image_hash}", timeout=60)
-        assert answer.ok, answer.text
-        document: dict[str, Any] = answer.json()
-        return document
-
-    def match(self, image_hash: str) -> list[str]:
-        names: list[str] = self.session.get(f"{self.url}/match/{image_hash}", timeout=60).json()
-        return names
-
-    def wait_ended(self, hashes: Iterable[str], seconds: float = LONGEST) -> dict[str, str]:
-        """The end state of each image, once all have one."""
-        states: dict[str, str] = {}
-        open_hashes = set(hashes)
-
-        def ended() -> bool:
-            for image_hash in list(open_hashes):
-                states[image_hash] = self.image(image_hash)["state"]
-                if states[image_hash] not in {"done", "failed"}:
-                    return False
-                open_hashes.discard(image_hash)
-            return True
-
-        wait_until(ended, "all images ended", self.log_tails, seconds)
-        return states
 
     def log_tails(self) -> str:
         return "\n".join(f"--- {log.name}\n{tail(log)}" for log in sorted(self.folder.glob("*.log")))
@@ -208,16 +148,6 @@ def stack_environment(redis: RedisSettings, rabbit: RabbitSettings, **more: str)
         "MODEL_CACHE": str(ROOT / ".cache" / "models"),
         **more,
     }
-
-
-def wait_until(
-    condition: Callable[[], bool], what: str, evidence: Callable[[], str] = lambda: "", seconds: float = LONGEST
-) -> None:
-    """Ask again and again, a little apart, until ``condition`` holds; with ``evidence`` in the failure."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}\n{evidence()}"
-        time.sleep(0.05)
 
 
 def tail(log: Path, lines: int = 25) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from facerec.adapters.redis import RedisDatabases
 from facerec.local.servers import RabbitServer, RedisServer
+from tests.client import wait_until
 from tests.conftest import rabbit_settings_of, redis_settings_of
 from tests.proxy import Proxy
-from tests.stack import Process, Stack, wait_until
+from tests.stack import Process, Stack
 
 WORKERS = 2
 SETTINGS = {

@@ -7,8 +7,8 @@ import pytest
 from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases, RedisJournal, RedisWebhooks
 from facerec.jobs import ScanJob
 from facerec.rule import ScanRule, to_scanned
+from tests.client import wait_until
 from tests.faces import analysis, scan_job
-from tests.stack import wait_until
 
 URL = "https://example.org/hook"
 

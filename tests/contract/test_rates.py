@@ -13,8 +13,8 @@ from facerec.adapters.redis import RedisDatabases, RedisRates
 from facerec.errors import StoreUnavailable
 from facerec.local.servers import RedisServer
 from facerec.ports import Rates
+from tests.client import wait_until
 from tests.conftest import redis_settings_of
-from tests.stack import wait_until
 
 HOUR = 1 / 3600
 """A rate at which nothing comes back while a test runs."""

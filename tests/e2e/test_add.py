@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.client import wait_until
 from tests.drawings import drawing, showing
 from tests.e2e.conftest import MakeSite
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 Write = Callable[[dict[str, bytes]], list[str]]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.client import wait_until
 from tests.drawings import drawing
 from tests.e2e.conftest import MakeSite
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect
 
 from tests import pictures
+from tests.client import wait_until
 from tests.e2e.conftest import MakeSite
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 Write = Callable[[dict[str, bytes]], list[str]]
 MINUTES = 5 * 60_000

@@ -9,9 +9,10 @@ from functools import cache
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.client import wait_until
 from tests.e2e.conftest import MakeSite, as_owner
 from tests.e2e.people import photo
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 Write = Callable[[dict[str, bytes]], list[str]]
 GROUPS = {"Ada": 6, "Ben": 4, "Chloe": 3}

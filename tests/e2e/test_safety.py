@@ -13,9 +13,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from facerec.adapters.redis.tokens import token_hash
+from tests.client import wait_until
 from tests.drawings import drawing
 from tests.e2e.conftest import MakeSite, give_token, tokens_of
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 Write = Callable[[dict[str, bytes]], list[str]]
 SCRIPT = b"<script>document.title = 'taken over'</script>"

@@ -11,7 +11,8 @@ from facerec.adapters.redis import RedisAudit, RedisDatabases, RedisJournal, Red
 from facerec.config import RedisSettings, Settings
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
-from tests.stack import Stack, wait_until
+from tests.client import wait_until
+from tests.stack import Stack
 
 CLIENTS = 3
 RATE = 4.0

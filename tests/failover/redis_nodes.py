@@ -21,8 +21,8 @@ from facerec.config import RedisSettings
 from facerec.local.ports import free_port
 from facerec.local.process import BackgroundProcess
 from facerec.values import Secret
+from tests.client import wait_until
 from tests.manifests.rendering import K8S
-from tests.stack import wait_until
 
 NODES = range(3)
 START_LIMIT = 30.0

@@ -11,9 +11,10 @@ from facerec.adapters.redis import RedisAdmissions, RedisDatabases, RedisJournal
 from facerec.config import RabbitSettings
 from facerec.errors import StoreUnavailable
 from facerec.identity import DEFAULT_OWNER
+from tests.client import wait_until
 from tests.failover.books import LIMITS, accepts_more, check_nothing_is_lost, under_load
 from tests.failover.redis_nodes import Pods
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,11 @@ from facerec.adapters.redis import RedisDatabases
 from facerec.adapters.redis.layout import FACES, LINKS, OWN
 from facerec.local.servers import RabbitServer, RedisServer
 from facerec.topology import DEAD_QUEUE, SCAN_QUEUE
+from tests.client import wait_until
 from tests.conftest import own_servers, rabbit_settings_of, redis_settings_of
 from tests.drawings import showing
 from tests.proxy import Proxy
-from tests.stack import Process, Stack, wait_until
+from tests.stack import Process, Stack
 from tests.stepped_worker import STEPS
 
 QUICK = {

@@ -14,9 +14,10 @@ from facerec.config import RabbitSettings, RedisSettings
 from facerec.jobs import ScanJob
 from facerec.local.servers import RabbitServer, RedisServer
 from facerec.topology import SCAN_QUEUE
+from tests.client import wait_until
 from tests.conftest import own_servers, rabbit_settings_of, redis_settings_of
 from tests.drawings import drawing, showing
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 QUICK = {"ENGINE": "fake", "WORKERS": "1", "RETRY_BASE": "0.1", "RABBITMQ_TIMEOUT": "2", "REDIS_TIMEOUT": "2"}
 

@@ -17,10 +17,11 @@ import pytest
 from facerec.adapters.redis import RedisContactAnswers, RedisDatabases
 from facerec.services.contacts_store import Change, LeaseLost, Turn
 from facerec.services.contacts_turns import Turns
+from tests.client import wait_until
 from tests.contact_judge import Operation, flaws, order_of, read_logs
 from tests.contact_player import USER, known_face
 from tests.contact_worlds import Pages, open_books
-from tests.stack import ROOT, wait_until
+from tests.stack import ROOT
 
 PLAYERS, CALLS, KILLS = 10, 30, 8
 

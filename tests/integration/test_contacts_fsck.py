@@ -22,9 +22,10 @@ from facerec.services.contacts import ContactBooks
 from facerec.services.contacts_sweep import Sweeper
 from facerec.services.fsck import Fsck, Report
 from tests import contact_victim as victim
+from tests.client import wait_until
 from tests.contact_judge import flaws
 from tests.contact_worlds import OwnWorker, Pages, face, face_url, open_books
-from tests.stack import ROOT, wait_until
+from tests.stack import ROOT
 
 USER, CONTACT, OWNER = 7, 42, "bob"
 P = prefix(OWNER)

@@ -14,8 +14,9 @@ import pytest
 from facerec.adapters.redis import RedisDatabases
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.services.webhooks import signature
+from tests.client import wait_until
 from tests.drawings import drawing, showing
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 
 class Receiver:

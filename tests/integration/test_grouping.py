@@ -14,8 +14,9 @@ from facerec.adapters.redis.layout import OWN
 from facerec.adapters.redis.people_check import check_people
 from facerec.config import RabbitSettings, RedisSettings
 from tests import pictures
+from tests.client import wait_until
 from tests.drawings import showing
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 SEVERAL = ("Ann", "Bea", "Cem")
 

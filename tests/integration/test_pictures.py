@@ -16,8 +16,9 @@ from PIL import Image
 
 from facerec.adapters.redis import RedisDatabases
 from facerec.config import RabbitSettings, RedisSettings
+from tests.client import wait_until
 from tests.drawings import drawing, showing
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 
 @pytest.fixture

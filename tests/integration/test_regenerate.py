@@ -24,10 +24,11 @@ from facerec.records import face_id_of, model_of, unpack_face
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
 from facerec.services.reindex import Reindex
+from tests.client import wait_until
 from tests.contact_worlds import face as contact_face
 from tests.contact_worlds import web
 from tests.drawings import drawing
-from tests.stack import ROOT, Stack, wait_until
+from tests.stack import ROOT, Stack
 from worker.conductor import LEASE
 
 LEFT, NEAR_LEFT, RIGHT, FAR = [0, 100, 100, 0], [4, 104, 104, 4], [0, 300, 100, 200], [300, 600, 400, 500]

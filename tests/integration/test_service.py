@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import combinations
 from pathlib import Path
 from threading import Thread
 from urllib.parse import quote, unquote
 
-import numpy as np
 import pytest
 
 from benchmarks.ledger.world import children_of
@@ -22,34 +20,17 @@ from facerec.adapters.redis.layout import FACES, HASH_TO_NAMES, LINKS, OWN
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.servers import RabbitServer, RedisServer
 from tests import pictures
+from tests.client import wait_until
 from tests.conftest import rabbit_settings_of, redis_settings_of
 from tests.drawings import drawing, showing
-from tests.stack import Stack, wait_until
-
-TOLERANCE = 0.6
+from tests.plain import plain_matches
+from tests.stack import Stack
 
 
 @pytest.fixture
 def fake_stack(redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path) -> Iterator[Stack]:
     with Stack(redis_settings, rabbit_settings, tmp_path, ENGINE="fake") as stack:
         yield stack
-
-
-def plain_matches(paths: dict[str, Path]) -> dict[str, set[str]]:
-    """What face_recognition by itself says: the names of the pictures with a face within the tolerance of one of these."""
-    import face_recognition
-
-    encodings = {}
-    for name, path in paths.items():
-        picture = face_recognition.load_image_file(path)
-        encodings[name] = face_recognition.face_encodings(picture)
-    matches: dict[str, set[str]] = {name: set() for name in paths}
-    for one, other in combinations(paths, 2):
-        distances = [np.linalg.norm(a - b) for a in encodings[one] for b in encodings[other]]
-        if any(distance <= TOLERANCE for distance in distances):
-            matches[one].add(other)
-            matches[other].add(one)
-    return matches
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.ports import free_port
+from tests.client import wait_until
 from tests.drawings import drawing, showing
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 
 def numbers(port: int) -> dict[str, float]:

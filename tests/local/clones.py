@@ -17,6 +17,7 @@ PARTS = (
     "k8s",
     "deploy-local-dev.sh",
     "docker-compose.yml",
+    ".dockerignore",
     "pyproject.toml",
 )
 
@@ -49,7 +50,7 @@ class Clone:
         program.write_text(script)
         program.chmod(0o755)
 
-    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, seconds: float = 240, **variables: str) -> subprocess.CompletedProcess[str]:
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
         environment = {
             **kept,
@@ -58,7 +59,7 @@ class Clone:
             **variables,
         }
         command = [str(self.folder / "deploy-local-dev.sh"), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=240)
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=seconds)
 
     def data(self, name: str) -> Path:
         return self.folder / ".facerec" / name

@@ -1,4 +1,7 @@
-"""deploy-local-dev.sh with Compose and with a cluster: stand-ins for docker and kubectl write down what they are told."""
+"""deploy-local-dev.sh with Compose and with a cluster: stand-ins for docker and kubectl write down what they are told.
+
+On a real engine: test_deploy_compose.py.
+"""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from typing import Self
 
 from facerec.adapters.rabbitmq import RabbitDeadLetters
 from facerec.config import RabbitSettings, RedisSettings
+from tests.client import wait_until
 from tests.failover.books import LIMITS, accepts_more, check_nothing_is_lost, under_load
-from tests.stack import Process, Stack, wait_until
+from tests.stack import Process, Stack
 
 NEXT = "tests.upgrade.next_release"
 

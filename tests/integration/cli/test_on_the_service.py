@@ -9,8 +9,9 @@ import pytest
 
 from facerec.client import Client
 from facerec.config import RabbitSettings, RedisSettings
+from tests.client import wait_until
 from tests.drawings import drawing, showing
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 from tests.unit.cli.running import Facerec
 
 

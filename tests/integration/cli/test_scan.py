@@ -16,9 +16,10 @@ from facerec.adapters.redis import RedisDatabases
 from facerec.adapters.redis.layout import NAME_TO_HASH, OWN
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.servers import RabbitServer
+from tests.client import wait_until
 from tests.conftest import rabbit_settings_of
 from tests.drawings import drawing
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 COUNT = 1000
 

@@ -12,9 +12,10 @@ import requests
 from facerec.adapters.redis import RedisDatabases, RedisTokens
 from facerec.config import RabbitSettings
 from facerec.local.servers import RabbitServer, RedisServer
+from tests.client import wait_until
 from tests.conftest import own_room, redis_settings_of
 from tests.integration.rest.web import Site, answering, site
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 _numbers = itertools.count()
 TIMEOUT = 60

@@ -11,11 +11,12 @@ import pytest
 from facerec.adapters.redis import RedisDatabases, RedisWorkers
 from facerec.config import RabbitSettings
 from facerec.local.servers import RedisServer
+from tests.client import wait_until
 from tests.conftest import redis_settings_of
 from tests.drawings import showing
 from tests.integration.findface.conftest import TIMEOUT, Client
 from tests.proxy import Proxy
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ import pytest
 import requests
 
 from facerec.identity import image_hash
+from tests.client import wait_until
 from tests.front import API_KEY, picture
 from tests.integration.rest.running import LONGEST, Server, running
-from tests.stack import wait_until
 
 CAP = 50_000
 

@@ -12,7 +12,8 @@ import requests
 from facerec.adapters.redis import RedisDatabases, RedisTokens
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.ports import free_port
-from tests.stack import Process, Stack, wait_until
+from tests.client import wait_until
+from tests.stack import Process, Stack
 
 BURST = 12
 LIMIT = {"RATE_LIMIT": "0.001", "RATE_BURST": str(BURST)}

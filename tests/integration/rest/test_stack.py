@@ -17,9 +17,10 @@ from facerec.adapters.rabbitmq.log_reader import LogReader
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.ports import free_port
 from rest import models
+from tests.client import wait_until
 from tests.drawings import drawing, showing
 from tests.integration.rest.web import answering, redirecting, site
-from tests.stack import ROOT, Stack, stack_environment, wait_until
+from tests.stack import ROOT, Stack, stack_environment
 
 TIMEOUT = 60
 

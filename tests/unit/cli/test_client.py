@@ -25,7 +25,7 @@ from facerec.client import (
 from facerec.client.errors import error_of
 from facerec.client.patience import LONGEST_PAUSE, LONGEST_TOLD, Patience, pause_before
 from facerec.local.ports import free_port
-from tests.stack import wait_until
+from tests.client import wait_until
 from tests.unit.cli.stub import TOKEN, StubService
 from tests.unit.cli.stub_people import error
 
