@@ -130,6 +130,12 @@ def test_every_pod_has_an_account_of_its_own_without_rights(manifests: list[Mani
     assert len({pod["serviceAccountName"] for _, pod in pods(manifests)}) == len(pods(manifests))
 
 
+def test_no_pod_is_told_of_services_by_variables(manifests: list[Manifest]) -> None:
+    """A service named rest makes Kubernetes set REST_PORT=tcp://... in every pod beside it, which is a setting of ours."""
+    for name, pod in pods(manifests):
+        assert pod["enableServiceLinks"] is False, name
+
+
 def test_every_container_has_probes_and_limits(manifests: list[Manifest]) -> None:
     for name, pod in pods(manifests):
         for container in pod["containers"]:
