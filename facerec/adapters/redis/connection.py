@@ -25,6 +25,8 @@ _WAITING_HELPS = ("NOREPLICAS", "MASTERDOWN", "WAIT cannot be used with replica"
 """Refusals without a class of their own: too few replicas for a write, and a server that is a replica now."""
 _WAIT_SHARE = 0.5
 """The share of the time limit that replicas have to confirm a change."""
+_SEEN = "facerec:seen"
+"""A channel that nobody listens to."""
 Argument = str | int | float | bytes
 
 
@@ -125,13 +127,18 @@ class RedisDatabases:
             return self._confirmed(pipeline)
 
     def _confirmed(self, pipeline: Any) -> list[Any]:
-        """The answers of a pipeline. On its connection WAIT asks for everything that was written before its last answer."""
+        """The answers of a pipeline, once the replicas have everything that was written before its last answer.
+
+        WAIT asks for what its own connection sent to the replicas, and since Redis 7.2 a reading that saw the write of somebody
+        else does not count; a message does, which goes to them and into no file.
+        """
         replicas = self._settings.replicas
         if not replicas:
             return list(pipeline.execute())
+        pipeline.publish(_SEEN, "")
         pipeline.execute_command("WAIT", replicas, int(1000 * _WAIT_SHARE * self._settings.timeout))
         answers: list[Any]
-        *answers, confirmed = pipeline.execute()
+        *answers, _, confirmed = pipeline.execute()
         if confirmed < replicas:
             raise StoreUnavailable(f"Redis: {confirmed} of {replicas} replicas have the change")
         return answers
