@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -76,12 +77,18 @@ class Builder:
         self("commit", "-q", container, PYTHON_IMAGE)
         self("rm", container)
 
-    def build(self, name: str) -> str:
-        """Build ``<name>/Dockerfile`` and return the image's name."""
-        image = f"localhost/facerec-{name}:test"
-        options = ["--isolation", "chroot", "--pull-never", "--format", "docker", "--layers=false"]
+    def build(self, name: str, tag: str = "test") -> str:
+        """Build ``<name>/Dockerfile``, with all times in it 0, and return the image's name."""
+        image = f"localhost/facerec-{name}:{tag}"
+        options = ["--isolation", "chroot", "--pull-never", "--format", "docker", "--layers=false", "--timestamp", "0"]
         self("bud", *options, *self._package_access(), "-f", f"{name}/Dockerfile", "-t", image, str(ROOT))
         return image
+
+    def layers(self, image: str) -> list[str]:
+        """The digests of its layers: what is in the files, whose they are, and their times."""
+        inspected = json.loads(self("inspect", "--type", "image", image))
+        digests: list[str] = inspected["Docker"]["rootfs"]["diff_ids"]
+        return digests
 
     def container(self, image: str) -> str:
         return self("from", "--pull-never", image)

@@ -100,6 +100,12 @@ def test_an_image_lists_what_is_in_it(builder: Builder, name: str, request: pyte
     assert {"numpy", "pika", "redis"} <= {part["name"] for part in listed["components"]}
 
 
+@pytest.mark.parametrize("name", ["rest", "worker"])
+def test_a_second_build_gives_the_same_image(builder: Builder, name: str, request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue(name)
+    assert builder.layers(builder.build(name, "again")) == builder.layers(f"localhost/facerec-{name}:test")
+
+
 def test_the_images_say_how_their_health_is_seen(builder: Builder, rest: str, worker: str) -> None:
     for container in (rest, worker):
         settings = json.loads(builder("inspect", container))["Docker"]["config"]
