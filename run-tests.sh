@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every check of the project: style, types, tests. Makes what it needs: .venv from requirements/dev.lock, Debian or Homebrew
 # packages when missing, Redis and RabbitMQ of its own on free ports. More arguments go to pytest:
-#   ./run-tests.sh                    everything, in two processes side by side: most tests wait for servers most of the time
+#   ./run-tests.sh                    everything, in three processes side by side: many tests wait for servers most of the time
 #   ./run-tests.sh tests/unit -x      as fast as it gets
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -23,7 +23,7 @@ ensure_tools() {
 # A setting of the developer's shell must not change a check.
 unset PYTHONPATH PYTHONHOME
 # The folders in their order: the slow ones begin, so that no process waits at the end for what the other still has to do.
-[ $# -gt 0 ] || set -- --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15
+[ $# -gt 0 ] || set -- --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15
 ensure_tools
 ensure_venv dev
 run=.venv/bin/python

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+import secrets
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from tests import pictures
 from tests.client import Client, wait_until
 from tests.cluster.cluster import Cluster, small, why_not
 from tests.cluster.load import Load
+from tests.drawings import drawing
 from tests.local.clones import Clone
 from tests.manifests.rendering import K8S, combinations_of_all, kustomizations, render, render_with
 from tests.plain import plain_matches
@@ -92,6 +97,83 @@ def test_the_production_overlay_outlives_the_first_of_each_store(
             load.wait_more()
         _check_the_end(cluster, client, load)
         _check_matches(client, hashes, expected)
+
+
+def test_what_an_operator_does(cluster: Cluster, photos: dict[str, Path], expected: dict[str, set[str]]) -> None:
+    """docs/operations.md, by its commands: back up, lose Redis with its volume, restore, rotate tokens and passwords."""
+    cluster.make_secrets()
+    cluster.apply(small(render(K8S / "overlays/local")))
+    cluster.wait_rolled_out()
+    with cluster.client() as client:
+        hashes = _scan_all(client, photos)
+        backup = cluster.kubectl("exec", "deploy/worker", "--", "python", "-m", "facerec", "export")
+        _lose_redis(cluster)
+        wait_until(lambda: _facerec(cluster, "fsck", "--json") is not None, "an empty Redis answers", cluster.evidence)
+        cluster.kubectl("exec", "-i", "deploy/worker", "--", "python", "-m", "facerec", "import", given=backup)
+        assert cluster.fsck()["clean"]
+        _check_matches(client, hashes, expected)
+
+        token = cluster.kubectl(
+            "exec", "deploy/worker", "--", "python", "-m", "facerec", "token", "create", "anna"
+        ).split()[-1]
+        assert Client(client.url, token).post(drawing(), "hers.png").status_code == 202
+        cluster.kubectl(
+            "exec",
+            "deploy/worker",
+            "--",
+            "python",
+            "-m",
+            "facerec",
+            "token",
+            "revoke",
+            sha256(token.encode()).hexdigest(),
+        )
+        assert Client(client.url, token).post(drawing(), "hers too.png").status_code == 401
+
+        with Load(client.url, cluster.token, cluster.evidence) as load:
+            _rotate_rabbitmq(cluster)
+            load.wait_more()
+            _rotate_redis(cluster)
+            load.wait_more()
+        _check_the_end(cluster, client, load)
+        _check_matches(client, hashes, expected)
+
+
+def _facerec(cluster: Cluster, *arguments: str) -> str | None:
+    """What the command says in a worker; None when it fails."""
+    try:
+        return cluster.kubectl("exec", "deploy/worker", "--", "python", "-m", "facerec", *arguments)
+    except AssertionError:
+        return None
+
+
+def _lose_redis(cluster: Cluster) -> None:
+    cluster.kubectl("scale", "statefulset/redis", "--replicas=0")
+    wait_until(lambda: cluster.pods("redis") == [], "Redis is gone", cluster.evidence)
+    cluster.kubectl("delete", "persistentvolumeclaim", "data-redis-0")
+    cluster.kubectl("scale", "statefulset/redis", "--replicas=1")
+    cluster.wait_rolled_out()
+
+
+def _change_secret(cluster: Cluster, key: str, value: str) -> None:
+    encoded = base64.b64encode(value.encode()).decode()
+    cluster.kubectl("patch", "secret", "facerec-stores", "-p", json.dumps({"data": {key: encoded}}))
+
+
+def _rotate_rabbitmq(cluster: Cluster) -> None:
+    password = secrets.token_hex(16)
+    cluster.kubectl("exec", "rabbitmq-0", "--", "rabbitmqctl", "change_password", "facerec", password)
+    _change_secret(cluster, "rabbitmq-password", password)
+    cluster.kubectl("rollout", "restart", "deployment/rest", "deployment/worker", "deployment/logs")
+    cluster.wait_rolled_out()
+
+
+def _rotate_redis(cluster: Cluster) -> None:
+    _change_secret(cluster, "redis-password", secrets.token_hex(16))
+    cluster.kubectl("rollout", "restart", "statefulset/redis")
+    cluster.wait_rolled_out()
+    cluster.kubectl("rollout", "restart", "deployment/rest", "deployment/worker")
+    cluster.wait_rolled_out()
 
 
 def test_stores_in_the_cluster_serve_a_developer_here(cluster: Cluster, tmp_path: Path) -> None:

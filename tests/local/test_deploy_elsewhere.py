@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from facerec.local.ports import free_port
 from facerec.local.servers import RabbitServer, RedisServer
 from tests.local.clones import Clone
 
@@ -133,7 +134,8 @@ def cluster(clone: Clone, own_redis: RedisServer, tmp_path: Path) -> Iterator[Cl
 
 
 def test_redis_and_rabbitmq_of_a_cluster_serve_rest_and_worker_here(cluster: Clone) -> None:
-    up = cluster.run("--k8s")
+    # Another test takes the usual port, maybe at this moment.
+    up = cluster.run("--k8s", REST_PORT=str(free_port()))
     assert up.returncode == 0, up.stderr
     calls = _calls(cluster, "kubectl")
     assert calls.index("apply -k k8s/stores") < calls.index("rollout status statefulset/redis --timeout=300s")
