@@ -1,4 +1,4 @@
-"""Repairing what an audit found: each repair is one atomic script that looks first whether the fault is still there."""
+"""Repairing what an audit found: each repair looks first whether the fault is still there, in atomic scripts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.contacts_check import mend_contacts
+from facerec.adapters.redis.findface_removal import finish_removal
 from facerec.adapters.redis.inspection import are_sound
 from facerec.adapters.redis.journal import decode_entry
 from facerec.adapters.redis.layout import JOURNAL_LENGTH, OWN, SWITCHED, prefix
@@ -40,6 +41,8 @@ class RedisRepairs:
             case "gallery":
                 ticket = ticket_of(int(fault.subject or 0))
                 self._databases.call("repair_gallery", prefix(fault.owner), fault.subject, ticket, *fault.evidence)
+            case "removal":
+                finish_removal(self._databases, fault.owner, fault.subject)
             case "contacts":
                 mend_contacts(self._databases, fault)
             case _:
