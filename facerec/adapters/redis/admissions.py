@@ -8,8 +8,9 @@ from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.documents import ImageDocuments, NoMatches, named
-from facerec.adapters.redis.layout import ERASED_SECONDS, JOURNAL_LENGTH, NAME_TO_HASH, prefix
+from facerec.adapters.redis.layout import NAME_TO_HASH, prefix
 from facerec.adapters.redis.listing import ImageListing
+from facerec.adapters.redis.names import erase_image
 from facerec.jobs import ScanJob
 from facerec.ports import MATCHES_SHOWN, Admission, Matches
 
@@ -72,21 +73,21 @@ class RedisAdmissions:
         return self._documents.summaries(owner, hashes), following
 
     def erase(self, owner: str, image_hash: str) -> dict[str, Any] | None:
-        reply = self._databases.call("erase", owner, prefix(owner), image_hash, ERASED_SECONDS, JOURNAL_LENGTH)
-        if not reply:
+        erased = erase_image(self._databases, owner, image_hash)
+        if not erased:
             return None
-        names, faces, links, state = reply
+        names, faces, links, state = erased
         return {
             "hash": image_hash,
             "erased_at": datetime.now(UTC).isoformat(),
-            "state": state.decode(),
+            "state": state,
             "names": sorted(name.decode() for name in names),
             "removed": {
                 "database 0": "document, journal entry of removal written",
                 "database 1": len(names),
                 "database 2": len(names),
-                "database 3": int(faces),
-                "database 4": 2 * int(links),
+                "database 3": faces,
+                "database 4": 2 * links,
             },
             "open_jobs": "dropped when a worker meets them",
         }

@@ -11,6 +11,7 @@ from facerec.adapters.redis.findface_removal import finish_removal
 from facerec.adapters.redis.inspection import are_sound
 from facerec.adapters.redis.journal import decode_entry
 from facerec.adapters.redis.layout import JOURNAL_LENGTH, OWN, SWITCHED, prefix
+from facerec.adapters.redis.names import repair_name
 from facerec.audit import Fault
 from facerec.errors import FacerecError
 from facerec.identity import ticket_of
@@ -30,8 +31,7 @@ class RedisRepairs:
             case "ticket":
                 self._databases.call("repair_ticket", *self._image(fault), fault.subject)
             case "name":
-                bearers = [fault.hash] if fault.hash else []
-                self._databases.call("repair_name", prefix(fault.owner), fault.subject, *bearers)
+                repair_name(self._databases, fault.owner, fault.subject, [fault.hash] if fault.hash else [])
             case "faces":
                 self._databases.call("repair_faces", *self._image(fault), *fault.evidence, *self._sound_records(fault))
             case "stray":

@@ -9,7 +9,8 @@ from facerec.adapters.redis.archive import is_copied
 from facerec.adapters.redis.audit import RedisAudit
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.galleries_check import gallery_faults
-from facerec.adapters.redis.layout import ERASED_SECONDS, JOURNAL_LENGTH, OWN, owner_and_rest, prefix
+from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
+from facerec.adapters.redis.names import erase_image
 from facerec.adapters.redis.repairs import RedisRepairs
 from facerec.archive import Counters, StoredImage, StoredKey
 from facerec.errors import BadParam, Conflict
@@ -70,7 +71,7 @@ class RedisRestoration:
         with mapped_errors():
             ticket = self._databases.client(OWN).hget(f"{prefix(owner)}image:{image_hash}", "ticket")
         if ticket is not None and int(ticket) <= int(key.value[0][0]):
-            self._databases.call("erase", owner, prefix(owner), image_hash, ERASED_SECONDS, JOURNAL_LENGTH)
+            erase_image(self._databases, owner, image_hash)
 
 
 def _arguments(image: StoredImage) -> list[Argument]:

@@ -8,6 +8,7 @@ local ASIDE_FACES, ASIDE_LINKS = 5, 6
 local RUN, PENDING, NOTES, SWITCHED = 'regenerate', 'regenerate:pending', 'regenerate:notes', 'regenerate:switched'
 local BARRIER = 'regenerate:barrier'
 local CHUNK = 1000 -- Lua's stack takes about 8000 arguments at once
+local NAMES_AT_ONCE = 200 -- of images that were sent under more, each step takes some
 
 local KNOWN_STATES = {queued = true, processing = true, done = true, failed = true}
 local OPEN_STATES = {'queued', 'processing', 'failed'}
@@ -21,7 +22,7 @@ local function in_database(database, ...)
   return reply
 end
 
-local function add_all(command, key, values)
+local function in_chunks(command, key, values)
   for first = 1, #values, CHUNK do
     redis.call(command, key, unpack(values, first, math.min(first + CHUNK - 1, #values)))
   end
@@ -128,6 +129,23 @@ local function withdraw_name(p, hash, name)
     in_database(NAME_TO_HASH, 'DEL', p .. name)
     redis.call('ZREM', p .. 'names', name)
   end
+end
+
+-- Take some names from an image that has more of them than one step takes; returns them.
+local function forget_some_names(p, hash)
+  local key, names, cursor = p .. 'names:' .. hash, {}, '0'
+  -- The first pages may be empty when many were taken before.
+  repeat
+    local page = redis.call('HSCAN', key, cursor, 'COUNT', NAMES_AT_ONCE)
+    cursor = page[1]
+    for i = 1, #page[2], 2 do names[#names + 1] = page[2][i] end
+  until #names >= NAMES_AT_ONCE or cursor == '0'
+  for _, name in ipairs(names) do withdraw_name(p, hash, name) end
+  redis.call('SELECT', HASH_TO_NAMES)
+  in_chunks('SREM', p .. hash, names)
+  redis.call('SELECT', OWN)
+  in_chunks('HDEL', key, names)
+  return names
 end
 
 -- What follows a journal position: nil when it is the end, {'gap'}, or {'moved', entries}.
