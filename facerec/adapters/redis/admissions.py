@@ -10,7 +10,7 @@ from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.documents import ImageDocuments, NoMatches, named
 from facerec.adapters.redis.layout import NAME_TO_HASH, prefix
 from facerec.adapters.redis.listing import ImageListing
-from facerec.adapters.redis.names import erase_image
+from facerec.adapters.redis.names import erase_image, published_names
 from facerec.jobs import ScanJob
 from facerec.ports import MATCHES_SHOWN, Admission, Matches
 
@@ -50,8 +50,14 @@ class RedisAdmissions:
         return found.decode() if found else None
 
     def matching_names(self, owner: str, image_hash: str) -> list[str]:
-        own, found, *crowd = self._databases.call("match", owner, prefix(owner), image_hash)
+        own, found, many, *crowd = self._databases.call("match", owner, prefix(owner), image_hash)
         names = {name.decode() for name in found}
+        for key in map(bytes.decode, many):
+            of_many = published_names(self._databases, owner, key)
+            if key == image_hash:
+                own = of_many
+            else:
+                names.update(name.decode() for name in of_many)
         if crowd:
             tickets = self._matches.tickets(owner, crowd[0])
             names.update(name for image in named(self._databases, owner, tickets).values() for name in image[1:])

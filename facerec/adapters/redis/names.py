@@ -7,9 +7,22 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.layout import ERASED_SECONDS, JOURNAL_LENGTH, OWN, prefix
+from facerec.adapters.redis.layout import ERASED_SECONDS, HASH_TO_NAMES, JOURNAL_LENGTH, OWN, prefix
 
 _AT_ONCE = 200
+_READ = 1000
+
+
+def names_of(databases: RedisDatabases, owner: str, image_hash: str) -> dict[bytes, bytes]:
+    """All names under which an image was sent, with the tickets of the newest uploads. Raises StoreUnavailable."""
+    with mapped_errors():
+        return dict(databases.client(OWN).hscan_iter(f"{prefix(owner)}names:{image_hash}", count=_READ))
+
+
+def published_names(databases: RedisDatabases, owner: str, image_hash: str) -> set[bytes]:
+    """All names of a finished image. Raises StoreUnavailable."""
+    with mapped_errors():
+        return set(databases.client(HASH_TO_NAMES).sscan_iter(prefix(owner) + image_hash, count=_READ))
 
 
 def publish_names(databases: RedisDatabases, owner: str, image_hash: str) -> None:
@@ -31,11 +44,20 @@ def erase_image(databases: RedisDatabases, owner: str, image_hash: str) -> tuple
         reply = databases.call("erase", owner, prefix(owner), image_hash, ERASED_SECONDS, JOURNAL_LENGTH)
         if not reply:
             return None
-        names, *rest = reply
-        gone += names
-        if rest:
-            faces, links, state = rest
-            return gone, int(faces), int(links), state.decode()
+        if reply == [b"names"]:
+            gone += _taken_names(databases, prefix(owner), image_hash)
+            continue
+        names, faces, links, state = reply
+        return [*gone, *names], int(faces), int(links), state.decode()
+
+
+def _taken_names(databases: RedisDatabases, p: str, image_hash: str) -> Iterator[bytes]:
+    cursor = b"0"
+    while True:
+        cursor, names = databases.call("erase_names", p, image_hash, cursor)
+        yield from names
+        if cursor == b"0":
+            return
 
 
 def repair_name(databases: RedisDatabases, owner: str, name: str, bearers: Sequence[str]) -> None:

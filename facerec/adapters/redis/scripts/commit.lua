@@ -89,11 +89,11 @@ local function write_faces(image)
 end
 
 -- An image that was sent under very many names before it was finished gets them afterwards, some at a time.
-local names_left, unpublished = NAMES_AT_ONCE, {}
+local to_publish, unpublished = NAMES_AT_ONCE, {}
 local function publish_names(image)
   local key = image.p .. 'names:' .. image.hash
-  names_left = names_left - redis.call('HLEN', key)
-  if names_left < 0 then
+  to_publish = to_publish - redis.call('HLEN', key)
+  if to_publish < 0 then
     unpublished[#unpublished + 1] = image.owner
     unpublished[#unpublished + 1] = image.hash
     return

@@ -9,6 +9,7 @@ local RUN, PENDING, NOTES, SWITCHED = 'regenerate', 'regenerate:pending', 'regen
 local BARRIER = 'regenerate:barrier'
 local CHUNK = 1000 -- Lua's stack takes about 8000 arguments at once
 local NAMES_AT_ONCE = 200 -- of images that were sent under more, each step takes some
+local NAMES_READ = 5000 -- the most that one step reads
 
 local KNOWN_STATES = {queued = true, processing = true, done = true, failed = true}
 local OPEN_STATES = {'queued', 'processing', 'failed'}
@@ -102,6 +103,15 @@ local function publish_name(p, hash, name)
   end
 end
 
+-- The names of a finished image; false when this step has read too many already: then facerec.adapters.redis.names does it.
+local names_left = NAMES_READ
+local function published_names(p, hash)
+  local count = in_database(HASH_TO_NAMES, 'SCARD', p .. hash)
+  if count > names_left then return false end
+  names_left = names_left - count
+  return in_database(HASH_TO_NAMES, 'SMEMBERS', p .. hash)
+end
+
 local function is_erased(p, hash, ticket)
   local erased = redis.call('GET', p .. 'erased:' .. hash)
   return erased and tonumber(erased) >= tonumber(ticket)
@@ -129,23 +139,6 @@ local function withdraw_name(p, hash, name)
     in_database(NAME_TO_HASH, 'DEL', p .. name)
     redis.call('ZREM', p .. 'names', name)
   end
-end
-
--- Take some names from an image that has more of them than one step takes; returns them.
-local function forget_some_names(p, hash)
-  local key, names, cursor = p .. 'names:' .. hash, {}, '0'
-  -- The first pages may be empty when many were taken before.
-  repeat
-    local page = redis.call('HSCAN', key, cursor, 'COUNT', NAMES_AT_ONCE)
-    cursor = page[1]
-    for i = 1, #page[2], 2 do names[#names + 1] = page[2][i] end
-  until #names >= NAMES_AT_ONCE or cursor == '0'
-  for _, name in ipairs(names) do withdraw_name(p, hash, name) end
-  redis.call('SELECT', HASH_TO_NAMES)
-  in_chunks('SREM', p .. hash, names)
-  redis.call('SELECT', OWN)
-  in_chunks('HDEL', key, names)
-  return names
 end
 
 -- What follows a journal position: nil when it is the end, {'gap'}, or {'moved', entries}.

@@ -2,7 +2,7 @@
 -- with: contacts_shared
 -- Erase an image. ARGV: owner, p, hash, seconds that the mark for late jobs lives, journal length, and, to erase only what
 -- contacts brought and no longer need, the user whose call ends and the token of its turn.
--- Returns {} when unknown; {names} when these are gone, and there are too many others for one step: call again; else
+-- Returns {} when unknown, {'names'} when it has too many names for one step (erase_names.lua), else
 -- {names, faces, links, state}.
 local owner, p, hash, seconds, length, user, token = unpack(ARGV)
 local left = user and left_by_contacts(p, hash, user, token, seconds)
@@ -10,7 +10,7 @@ if user and not left then return {} end
 local key = document(p, hash)
 local doc = redis.call('HMGET', key, 'state', 'ticket')
 if not doc[2] then return {} end
-if not user and redis.call('HLEN', p .. 'names:' .. hash) > NAMES_AT_ONCE then return {forget_some_names(p, hash)} end
+if not user and redis.call('HLEN', p .. 'names:' .. hash) > NAMES_AT_ONCE then return {'names'} end
 local newest = left or redis.call('GET', 'ticket') or doc[2]
 redis.call('SET', p .. 'erased:' .. hash, newest, 'EX', seconds)
 redis.call('HSET', 'pictures:erased', p .. hash, newest)
