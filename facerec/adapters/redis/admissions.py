@@ -8,7 +8,7 @@ from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.documents import ImageDocuments, NoMatches, named
-from facerec.adapters.redis.layout import NAME_TO_HASH, prefix
+from facerec.adapters.redis.layout import NAME_TO_HASH, OWN, prefix
 from facerec.adapters.redis.listing import ImageListing
 from facerec.adapters.redis.names import erase_image, published_names
 from facerec.jobs import ScanJob
@@ -47,7 +47,11 @@ class RedisAdmissions:
     def known_url(self, owner: str, url: str) -> str | None:
         with mapped_errors():
             found = self._databases.client(NAME_TO_HASH).get(prefix(owner) + url)
-        return found.decode() if found else None
+            if found is None:
+                return None
+            # An image that was erased may still be named: see facerec.adapters.redis.names.
+            is_there = self._databases.client(OWN).exists(f"{prefix(owner)}image:{found.decode()}")
+        return found.decode() if is_there else None
 
     def matching_names(self, owner: str, image_hash: str) -> list[str]:
         own, found, many, *crowd = self._databases.call("match", owner, prefix(owner), image_hash)

@@ -16,7 +16,7 @@ _IMAGES_AT_ONCE = 32
 _PAGE = 1000
 _OF_IMAGES = ("image:", "names:", "holders:", "state:")
 _NOT_COPIED = ("journal", "ticket", "images", "names", "crowd", "tokens", "workers", "import", "regenerate")
-_SHORT_LIVED = ("journal:", "worker:", "workers:", "session:", "errand:", "regenerate:", "crowd:")
+_SHORT_LIVED = ("journal:", "worker:", "workers:", "session:", "errand:", "regenerate:", "crowd:", "withdrawn:")
 
 
 class RedisArchive:

@@ -23,6 +23,7 @@ _INVARIANTS = {
     "link": "links",
     "residue": "unfinished",
     "stray": "strays",
+    "withdrawal": "strays",
     "type": "types",
 }
 

@@ -23,6 +23,7 @@ key                    type    holds
                                announced (the newest ticket);
                                posted when the image came by POST /face
 {p}names:<hash>        hash    name -> ticket of the newest upload under that name, also while not done
+{p}withdrawn:<hash>    hash    the same of an image that was erased, while they still lead to it (`facerec.adapters.redis.names`)
 {p}holders:<name>      zset    hashes of all images that bear the name, by ticket; only when there are several
 {p}images              zset    all image hashes by the ticket that first announced them
 {p}names               zset    all names of finished images, in the order of their letters

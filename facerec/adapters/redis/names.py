@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
+from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import ERASED_SECONDS, HASH_TO_NAMES, JOURNAL_LENGTH, OWN, prefix
 
 _AT_ONCE = 200
@@ -34,30 +34,37 @@ def publish_names(databases: RedisDatabases, owner: str, image_hash: str) -> Non
             return
 
 
-def erase_image(databases: RedisDatabases, owner: str, image_hash: str) -> tuple[list[bytes], int, int, str] | None:
+def erase_image(
+    databases: RedisDatabases, owner: str, image_hash: str, *turn: Argument
+) -> tuple[list[bytes], int, int, str] | None:
     """The names, faces, links and state that an image had; None when unknown. Raises StoreUnavailable.
 
-    Many names go first, some at a time. Who is cut off meanwhile leaves an image that is sound and has fewer names.
+    The image is gone at once. ``turn`` is that of contacts, see the script.
+    """
+    limits = (ERASED_SECONDS, JOURNAL_LENGTH)
+    while True:
+        reply = databases.call("erase", owner, prefix(owner), image_hash, *limits, *turn)
+        if reply != [b"unfinished"]:
+            break
+        withdraw_names(databases, owner, image_hash)
+    if not reply:
+        return None
+    names, faces, links, state = reply
+    return [*names, *withdraw_names(databases, owner, image_hash)], int(faces), int(links), state.decode()
+
+
+def withdraw_names(databases: RedisDatabases, owner: str, image_hash: str) -> list[bytes]:
+    """Finish the erasure of an image that had very many names; returns those that led to it. Raises StoreUnavailable.
+
+    Until then they lead to an image that is not there, which nobody takes for an answer.
     """
     gone: list[bytes] = []
-    while True:
-        reply = databases.call("erase", owner, prefix(owner), image_hash, ERASED_SECONDS, JOURNAL_LENGTH)
-        if not reply:
-            return None
-        if reply == [b"names"]:
-            gone += _taken_names(databases, prefix(owner), image_hash)
-            continue
-        names, faces, links, state = reply
-        return [*gone, *names], int(faces), int(links), state.decode()
-
-
-def _taken_names(databases: RedisDatabases, p: str, image_hash: str) -> Iterator[bytes]:
     cursor = b"0"
     while True:
-        cursor, names = databases.call("erase_names", p, image_hash, cursor)
-        yield from names
+        cursor, names = databases.call("withdraw_names", prefix(owner), image_hash, cursor)
+        gone += names
         if cursor == b"0":
-            return
+            return gone
 
 
 def repair_name(databases: RedisDatabases, owner: str, name: str, bearers: Sequence[str]) -> None:

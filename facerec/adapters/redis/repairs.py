@@ -11,10 +11,12 @@ from facerec.adapters.redis.findface_removal import finish_removal
 from facerec.adapters.redis.inspection import are_sound
 from facerec.adapters.redis.journal import decode_entry
 from facerec.adapters.redis.layout import JOURNAL_LENGTH, OWN, SWITCHED, prefix
-from facerec.adapters.redis.names import repair_name
+from facerec.adapters.redis.names import repair_name, withdraw_names
 from facerec.audit import Fault
 from facerec.errors import FacerecError
 from facerec.identity import ticket_of
+
+_FINISH = {"removal": finish_removal, "withdrawal": withdraw_names}
 
 
 class RedisRepairs:
@@ -41,8 +43,8 @@ class RedisRepairs:
             case "gallery":
                 ticket = ticket_of(int(fault.subject or 0))
                 self._databases.call("repair_gallery", prefix(fault.owner), fault.subject, ticket, *fault.evidence)
-            case "removal":
-                finish_removal(self._databases, fault.owner, fault.subject)
+            case "removal" | "withdrawal":
+                _FINISH[fault.kind](self._databases, fault.owner, fault.subject)
             case "contacts":
                 mend_contacts(self._databases, fault)
             case _:

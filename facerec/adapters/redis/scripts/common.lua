@@ -141,6 +141,9 @@ local function withdraw_name(p, hash, name)
   end
 end
 
+-- Names of an image that was erased, until withdraw_names.lua has been at them. They lead to an image that is not there.
+local function withdrawn_key(p, hash) return p .. 'withdrawn:' .. hash end
+
 -- What follows a journal position: nil when it is the end, {'gap'}, or {'moved', entries}.
 local function after_position(position)
   local last = redis.call('GET', 'journal:position') or '0'
@@ -234,7 +237,7 @@ end
 -- Take an image out of databases 1 to 4, and out of every index; returns how many faces and links it had.
 local function withdraw(owner, p, hash, ticket, length)
   for _, name in ipairs(redis.call('HKEYS', p .. 'names:' .. hash)) do withdraw_name(p, hash, name) end
-  in_database(HASH_TO_NAMES, 'DEL', p .. hash)
+  in_database(HASH_TO_NAMES, 'UNLINK', p .. hash)
   redis.call('SELECT', LINKS)
   local links = redis.call('SMEMBERS', p .. hash)
   for _, other in ipairs(links) do redis.call('SREM', p .. other, hash) end
