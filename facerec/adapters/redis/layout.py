@@ -12,7 +12,8 @@ db    key         type     holds
 0     see below            everything of ours
 ====  ==========  =======  =================================================================================
 
-Databases 1 to 4 hold finished images only. The keys of the default owner are as above; those of another owner begin with
+Databases 1 to 4 hold finished images only; but of an image that was erased under very many names some may lead to it for a
+moment longer (`{p}withdrawn`), and of one that was just finished some may be missing in 1 and 2. The keys of the default owner are as above; those of another owner begin with
 its name and the control character 0x1F, which no name may contain. In database 0, ``{p}`` being that beginning:
 
 =====================  ======  =========================================================================================
