@@ -12,9 +12,10 @@ db    key         type     holds
 0     see below            everything of ours
 ====  ==========  =======  =================================================================================
 
-Databases 1 to 4 hold finished images only; but of an image that was erased under very many names some may lead to it for a
-moment longer (`{p}withdrawn`), and of one that was just finished some may be missing in 1 and 2. The keys of the default owner are as above; those of another owner begin with
-its name and the control character 0x1F, which no name may contain. In database 0, ``{p}`` being that beginning:
+Databases 1 to 4 hold finished images only. When an image has very many names, some may lead to it for a moment after it was
+erased (``withdrawn``), and some may be missing in databases 1 and 2 for a moment after it was finished. The keys of the
+default owner are as above; those of another owner begin with its name and the control character 0x1F, which no name may
+contain. In database 0, ``{p}`` being that beginning:
 
 =====================  ======  =========================================================================================
 key                    type    holds
