@@ -115,7 +115,8 @@ class Audit(Protocol):
 
 
 class Repairs(Protocol):
-    """The store as its repairer sees it. Each repair is one atomic step, which does nothing when the fault is gone.
+    """The store as its repairer sees it. Each repair is one atomic step, or several that each leave what is sound,
+    and does nothing when the fault is gone.
 
     Every method may raise StoreUnavailable, and InternalError for what no repair can mend.
     """

@@ -140,7 +140,10 @@ class FaceBook(Protocol):
         """Raises Conflict."""
 
     def remove_gallery(self, owner: str, gallery: str) -> None:
-        """Its faces stay in ``default``. Raises NotFound."""
+        """It is gone at once for everybody, before its faces are told in further steps. They stay in ``default``.
+
+        Raises NotFound.
+        """
 
     def add_person(self, owner: str, name: str) -> int:
         """A new person without faces; its id. Raises BadParam."""

@@ -11,7 +11,7 @@ from facerec.ports import Admissions, DeadLetterBox, Errands, ImageStore, Overvi
 
 
 class Erasure:
-    """First the dead letters, then the databases in one step, then the pictures.
+    """First the dead letters, then the databases, of which one step makes the image unknown, then the pictures.
 
     In this order nothing is forgotten: before the databases are touched an error says that nothing was done, and of the
     pictures that are still there the store keeps a list, which a worker works off (`worker.keeper`).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from facerec.adapters.redis import (
     RedisRestoration,
     RedisWhereabouts,
 )
+from facerec.adapters.redis.connection import Argument
 from facerec.adapters.redis.layout import FACES, HASH_TO_NAMES, LINKS, NAME_TO_HASH, OWN
 from facerec.cli.integrity import run_export, run_import
 from facerec.config import RedisSettings, Settings
@@ -295,6 +297,36 @@ def test_an_import_that_was_cut_off_is_done_anew(databases: RedisDatabases, othe
         (OWN, b"state:processing"),
     }
     assert waiting.scan("new.jpg", analysis(0.9)).ticket > int(databases.client(OWN).get("ticket"))
+    assert faults(other) == []
+
+
+@pytest.mark.parametrize("dies", ["import_names", "publish", None])
+def test_an_image_of_very_many_names_is_copied_whole(
+    databases: RedisDatabases, other: RedisDatabases, monkeypatch: pytest.MonkeyPatch, dies: str | None
+) -> None:
+    """Also by an import that was cut off between two of the steps that it takes."""
+    shop = Shop(databases)
+    job = scan_job(shop.admissions, "often.jpg")
+    names = {f"{number:05}.jpg": job.ticket + number for number in range(6000)}
+    databases.client(OWN).hset(f"names:{job.hash}", mapping=names)
+    ticket = shop.commits.begin([job])[0].image_ticket
+    shop.rule.finish([to_scanned(job, ticket, analysis(0.0))])
+    databases.client(OWN).set("ticket", job.ticket + len(names))
+    lines = exported(databases)
+    if dies:
+        call, calls = RedisDatabases.call, itertools.count()
+
+        def cut(self: RedisDatabases, script: str, *arguments: Argument) -> object:
+            if script == dies and next(calls) == 2:
+                raise StoreUnavailable("away")
+            return call(self, script, *arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(RedisDatabases, "call", cut)
+            with pytest.raises(StoreUnavailable):
+                import_lines(lines, RedisRestoration(other))
+    assert import_lines(lines, RedisRestoration(other)).damaged == []
+    assert everything(other) == everything(databases)
     assert faults(other) == []
 
 

@@ -9,7 +9,7 @@ import pytest
 from facerec.adapters.redis import RedisDatabases, RedisFaceBook
 from facerec.adapters.redis.layout import FACES, OWN
 from facerec.galleries import Change
-from tests.integration.test_fsck import Shop
+from tests.integration.test_fsck import BOB, Shop
 
 FACES_PER_IMAGE = 4096
 
@@ -68,12 +68,21 @@ def lose_a_gallery_from_the_list(shop: Gallery) -> None:
     shop.db(OWN).zrem(shop.key("galleries"), "friends")
 
 
+def die_while_a_gallery_is_removed(shop: Gallery) -> None:
+    """The name is given to a new gallery before anybody goes on, so nobody but fsck will."""
+    shop.book.add_gallery("bob", "old")
+    shop.book.change("bob", shop.known, Change(galleries=("add", ["old"])))
+    for what in ("remove", "add"):
+        shop.databases.call("findface_gallery", BOB, what, "old")
+
+
 def miscount(shop: Gallery) -> None:
     shop.db(OWN).hincrby(shop.key("gallery:family:metas"), "Ann", 5)
 
 
 DAMAGES = [
     lose_a_gallery_from_the_list,
+    die_while_a_gallery_is_removed,
     miscount,
     lose_a_face_from_all,
     hide_a_face_that_is_listed,
@@ -103,6 +112,19 @@ def test_each_damage_is_named_and_repaired(shop: Gallery, damage: Callable[[Gall
     assert report.left == []
     assert shop.said() == before
     assert shop.check().found == []
+
+
+def test_a_face_in_a_gallery_that_is_being_removed_is_repaired_without_it(shop: Gallery) -> None:
+    """Whatever else is wrong with the face, it comes into no new gallery of that name."""
+    before = shop.said()
+    die_while_a_gallery_is_removed(shop)
+    lose_a_face_from_all(shop)
+    lose_a_meta(shop)
+    report = shop.check(fix=True)
+    assert {fault.kind for fault in report.found} == {"removal", "gallery"}
+    assert report.left == []
+    assert shop.said() == before
+    assert shop.db(OWN).hget(shop.key(f"face:{shop.known}"), "galleries") == b"friends,family"
 
 
 def test_a_face_that_comes_back_keeps_its_galleries(shop: Gallery) -> None:

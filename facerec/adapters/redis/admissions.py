@@ -8,8 +8,9 @@ from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.documents import ImageDocuments, NoMatches, named
-from facerec.adapters.redis.layout import ERASED_SECONDS, JOURNAL_LENGTH, NAME_TO_HASH, prefix
+from facerec.adapters.redis.layout import NAME_TO_HASH, OWN, prefix
 from facerec.adapters.redis.listing import ImageListing
+from facerec.adapters.redis.names import erase_image, published_names
 from facerec.jobs import ScanJob
 from facerec.ports import MATCHES_SHOWN, Admission, Matches
 
@@ -46,11 +47,21 @@ class RedisAdmissions:
     def known_url(self, owner: str, url: str) -> str | None:
         with mapped_errors():
             found = self._databases.client(NAME_TO_HASH).get(prefix(owner) + url)
-        return found.decode() if found else None
+            if found is None:
+                return None
+            # An image that was erased may still be named: see facerec.adapters.redis.names.
+            is_there = self._databases.client(OWN).exists(f"{prefix(owner)}image:{found.decode()}")
+        return found.decode() if is_there else None
 
     def matching_names(self, owner: str, image_hash: str) -> list[str]:
-        own, found, *crowd = self._databases.call("match", owner, prefix(owner), image_hash)
+        own, found, many, *crowd = self._databases.call("match", owner, prefix(owner), image_hash)
         names = {name.decode() for name in found}
+        for key in map(bytes.decode, many):
+            of_many = published_names(self._databases, owner, key)
+            if key == image_hash:
+                own = of_many
+            else:
+                names.update(name.decode() for name in of_many)
         if crowd:
             tickets = self._matches.tickets(owner, crowd[0])
             names.update(name for image in named(self._databases, owner, tickets).values() for name in image[1:])
@@ -72,21 +83,21 @@ class RedisAdmissions:
         return self._documents.summaries(owner, hashes), following
 
     def erase(self, owner: str, image_hash: str) -> dict[str, Any] | None:
-        reply = self._databases.call("erase", owner, prefix(owner), image_hash, ERASED_SECONDS, JOURNAL_LENGTH)
-        if not reply:
+        erased = erase_image(self._databases, owner, image_hash)
+        if not erased:
             return None
-        names, faces, links, state = reply
+        names, faces, links, state = erased
         return {
             "hash": image_hash,
             "erased_at": datetime.now(UTC).isoformat(),
-            "state": state.decode(),
+            "state": state,
             "names": sorted(name.decode() for name in names),
             "removed": {
                 "database 0": "document, journal entry of removal written",
                 "database 1": len(names),
                 "database 2": len(names),
-                "database 3": int(faces),
-                "database 4": 2 * int(links),
+                "database 3": faces,
+                "database 4": 2 * links,
             },
             "open_jobs": "dropped when a worker meets them",
         }

@@ -9,13 +9,14 @@ from typing import Any
 from facerec.adapters.redis.commits import pairs
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
+from facerec.adapters.redis.names import names_of
 from facerec.archive import Counters, StoredImage, StoredKey
 
 _IMAGES_AT_ONCE = 32
 _PAGE = 1000
 _OF_IMAGES = ("image:", "names:", "holders:", "state:")
 _NOT_COPIED = ("journal", "ticket", "images", "names", "crowd", "tokens", "workers", "import", "regenerate")
-_SHORT_LIVED = ("journal:", "worker:", "workers:", "session:", "errand:", "regenerate:", "crowd:")
+_SHORT_LIVED = ("journal:", "worker:", "workers:", "session:", "errand:", "regenerate:", "crowd:", "withdrawn:")
 
 
 class RedisArchive:
@@ -36,9 +37,21 @@ class RedisArchive:
             for hashes in self._pages(owner, newest):
                 calls = [(owner, prefix(owner), image_hash) for image_hash in hashes]
                 replies = self._databases.call_many("archive_image", calls)
-                yield from (
-                    _image(owner, image_hash, reply) for image_hash, reply in zip(hashes, replies, strict=True) if reply
-                )
+                for image_hash, reply in zip(hashes, replies, strict=True):
+                    if reply:
+                        yield self._image(owner, image_hash, reply)
+
+    def _image(self, owner: str, image_hash: str, reply: Sequence[Any]) -> StoredImage:
+        document, flat, records, links = reply
+        names = names_of(self._databases, owner, image_hash) if flat is None else dict(pairs(flat))
+        return StoredImage(
+            owner=owner,
+            hash=image_hash,
+            document={name.decode(): value.decode() for name, value in pairs(document)},
+            names={name.decode(): int(ticket) for name, ticket in names.items()},
+            records=tuple(records),
+            links=tuple(link.decode() for link in links),
+        )
 
     def crowd(self) -> Iterator[tuple[str, str]]:
         for owner in self._owners():
@@ -94,18 +107,6 @@ def is_copied(key: bytes) -> bool:
     """Whether a key of database 0 is in an archive as such."""
     owner_free = owner_and_rest(key.decode(errors="replace"))[1]
     return not owner_free.startswith((*_OF_IMAGES, *_SHORT_LIVED)) and owner_free not in _NOT_COPIED
-
-
-def _image(owner: str, image_hash: str, reply: Sequence[Any]) -> StoredImage:
-    document, names, records, links = reply
-    return StoredImage(
-        owner=owner,
-        hash=image_hash,
-        document={name.decode(): value.decode() for name, value in pairs(document)},
-        names={name.decode(): int(ticket) for name, ticket in pairs(names)},
-        records=tuple(records),
-        links=tuple(link.decode() for link in links),
-    )
 
 
 def _items(client: Any, kind: str, key: bytes) -> Iterator[list[tuple[bytes, ...]]]:

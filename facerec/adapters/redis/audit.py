@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.contacts_check import contact_faults
 from facerec.adapters.redis.galleries_check import gallery_faults
-from facerec.adapters.redis.inspection import inspection_of, refused_inspection
+from facerec.adapters.redis.inspection import faults_of, inspection_of, refused_inspection
 from facerec.adapters.redis.journal_audit import journal_faults
 from facerec.adapters.redis.layout import LINKS_KEPT, OWN, STATES, prefix
 from facerec.adapters.redis.people_check import check_people
@@ -97,10 +97,22 @@ class RedisAudit:
     def _inspect_some(self, owner: str, hashes: Sequence[str]) -> list[Inspection]:
         calls: list[tuple[Argument, ...]] = [(owner, prefix(owner), key, LINKS_KEPT) for key in hashes]
         try:
-            replies = self._databases.call_many("inspect", calls)
+            return [
+                inspection_of(owner, key, reply, self._faults_of_names(owner, key) if reply[-1] else ())
+                for key, reply in zip(hashes, self._databases.call_many("inspect", calls), strict=True)
+            ]
         except InternalError as error:
             # A key of a wrong type stops the script: find out whose it is.
             if len(hashes) == 1:
                 return [refused_inspection(owner, hashes[0], error.reason)]
             return [inspection for key in hashes for inspection in self._inspect_some(owner, [key])]
-        return [inspection_of(owner, key, reply) for key, reply in zip(hashes, replies, strict=True)]
+
+    def _faults_of_names(self, owner: str, image_hash: str) -> Iterator[Fault]:
+        """Of an image that was sent under very many names."""
+        for which in ("known", "in two"):
+            cursor = b"0"
+            while True:
+                cursor, found = self._databases.call("inspect_names", prefix(owner), image_hash, which, cursor)
+                yield from faults_of(owner, image_hash, found)
+                if cursor == b"0":
+                    break

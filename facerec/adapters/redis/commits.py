@@ -10,6 +10,7 @@ from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_e
 from facerec.adapters.redis.crowd import Crowd
 from facerec.adapters.redis.journal import decode_entries
 from facerec.adapters.redis.layout import JOURNAL_LENGTH, LINKS_KEPT, OWN, prefix
+from facerec.adapters.redis.names import publish_names
 from facerec.errors import InternalError, StoreUnavailable
 from facerec.jobs import ScanJob
 from facerec.ports import Held, JournalGap, Moved, Obsolete, Scanned, Split, Start, Written
@@ -51,7 +52,15 @@ class RedisCommits:
             (*_who(job), job.name, job.ticket, f"{job.queued_at:.6f}", f"{now:.6f}", f"{now + self._claim:.6f}")
             for job in jobs
         ]
-        return [_start(reply) for reply in self._databases.call_many("begin", calls)] if calls else []
+        replies = self._databases.call_many("begin", calls) if calls else []
+        return [self._start(job, reply) for job, reply in zip(jobs, replies, strict=True)]
+
+    def _start(self, job: ScanJob, reply: list[bytes]) -> Start:
+        verdict, *rest = (part.decode() for part in reply)
+        if verdict == "unpublished":
+            publish_names(self._databases, job.owner, job.hash)
+            verdict = "done"
+        return Start(verdict, int(rest[0]) if rest else 0, *rest[1:])
 
     def commit(self, batch: Sequence[Scanned], position: int) -> Written | Moved | Obsolete | JournalGap | Split | Held:
         if len(batch) > 1 and any(len(image.links) > self._links_kept for image in batch):
@@ -60,10 +69,13 @@ class RedisCommits:
             kind, *rest = self._try_to_commit(batch, position)
             match kind:
                 case b"written":
+                    self._publish(pairs(rest[1:]))
                     return Written(int(rest[0]))
                 case b"moved":
                     return moved(rest[0], position)
                 case b"obsolete":
+                    # Perhaps by this very commit, whose answer was lost.
+                    self._publish(pairs(rest))
                     return Obsolete(frozenset((owner.decode(), key.decode()) for owner, key in pairs(rest)))
                 case b"gap" | b"split" | b"held":
                     return _REFUSALS[kind]()
@@ -80,6 +92,10 @@ class RedisCommits:
             arguments += _commit_arguments(*self._crowd.prepared(image))
         reply: list[Any] = self._databases.call("commit", *arguments)
         return reply
+
+    def _publish(self, images: Sequence[tuple[bytes, bytes]]) -> None:
+        for owner, key in images:
+            publish_names(self._databases, owner.decode(), key.decode())
 
     def retrying(self, job: ScanJob, delay: float, code: str, reason: str) -> None:
         until = self._clock() + delay + self._claim
@@ -102,11 +118,6 @@ class RedisCommits:
 
 def _who(job: ScanJob) -> tuple[str, str, str]:
     return job.owner, prefix(job.owner), job.hash
-
-
-def _start(reply: list[bytes]) -> Start:
-    verdict, *rest = (part.decode() for part in reply)
-    return Start(verdict, int(rest[0]) if rest else 0, *rest[1:])
 
 
 def _commit_arguments(image: Scanned, joins_crowd: bool) -> list[Argument]:

@@ -39,7 +39,8 @@ from typing import Any
 
 from facerec.adapters.redis.commits import pairs
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
-from facerec.adapters.redis.layout import ERASED_SECONDS, FACES, JOURNAL_LENGTH, OWN, owner_and_rest, prefix
+from facerec.adapters.redis.layout import FACES, OWN, owner_and_rest, prefix
+from facerec.adapters.redis.names import erase_image
 from facerec.errors import BadParam, NotFound
 from facerec.ports import Admission
 from facerec.services.contacts_faces import ContactFace
@@ -118,9 +119,7 @@ class RedisContacts:
         return sorted(image.decode() for image in found)
 
     def discard(self, turn: Turn, image: str) -> bool:
-        p = prefix(turn.owner)
-        limits = (ERASED_SECONDS, JOURNAL_LENGTH)
-        return bool(self._databases.call("erase", turn.owner, p, image, *limits, turn.user_id, turn.token))
+        return erase_image(self._databases, turn.owner, image, turn.user_id, turn.token) is not None
 
     def records(self, owner: str, image: str) -> list[bytes] | None:
         p = prefix(owner)

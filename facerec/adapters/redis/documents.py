@@ -11,6 +11,7 @@ import numpy as np
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import FACES, OWN, SWITCHED, prefix
+from facerec.adapters.redis.names import names_of, published_names
 from facerec.errors import BadParam, ServiceUnavailable
 from facerec.faces import Face, Model
 from facerec.identity import ticket_of
@@ -19,6 +20,7 @@ from facerec.ports import Match, Matches, MatchPage
 from facerec.records import unpack_face
 
 _AT_ONCE = 200
+_FEW_NAMES = 1000
 Fields = dict[str, str]
 
 
@@ -52,6 +54,8 @@ class ImageDocuments:
         if not stored:
             return None
         fields, names, records, links, crowded, persons = stored
+        if names is None:
+            names = list(names_of(self._databases, owner, image_hash))
         if crowded:
             page = self._matches.page(owner, records, limit, after)
         else:
@@ -71,18 +75,30 @@ class ImageDocuments:
     def summaries(self, owner: str, hashes: Sequence[str]) -> list[dict[str, Any]]:
         """Documents without faces and matches; images that are gone meanwhile are left out. Raises StoreUnavailable."""
         p = prefix(owner)
+        few = self._with_few_names(owner, hashes)
         with mapped_errors(), self._databases.client(OWN).pipeline(transaction=True) as pipeline:
             pipeline.exists(SWITCHED)
             for image_hash in hashes:
                 pipeline.hgetall(f"{p}image:{image_hash}")
-                pipeline.hkeys(f"{p}names:{image_hash}")
-            switched, *found = pipeline.execute()
-        pairs = zip(hashes, found[::2], found[1::2], strict=True)
-        return [
-            summary(key, _of_current({k.decode(): v.decode() for k, v in doc.items()}, bool(switched)), names)
-            for key, doc, names in pairs
-            if doc
-        ]
+                if image_hash in few:
+                    pipeline.hkeys(f"{p}names:{image_hash}")
+            switched, *replies = pipeline.execute()
+        found = iter(replies)
+        summaries = []
+        for key in hashes:
+            doc = {name.decode(): value.decode() for name, value in next(found).items()}
+            names = next(found) if key in few else list(names_of(self._databases, owner, key))
+            if doc:
+                summaries.append(summary(key, _of_current(doc, bool(switched)), names))
+        return summaries
+
+    def _with_few_names(self, owner: str, hashes: Sequence[str]) -> set[str]:
+        """Those whose names are read in one step with the rest."""
+        with mapped_errors(), self._databases.client(OWN).pipeline(transaction=False) as pipeline:
+            for image_hash in hashes:
+                pipeline.hlen(f"{prefix(owner)}names:{image_hash}")
+            counts = pipeline.execute()
+        return {key for key, count in zip(hashes, counts, strict=True) if count <= _FEW_NAMES}
 
     def _kept_page(
         self, owner: str, records: Sequence[bytes], links: Sequence[str], limit: int, after: tuple[float, int]
@@ -120,8 +136,12 @@ def named(databases: RedisDatabases, owner: str, tickets: Sequence[int]) -> dict
     for start in range(0, len(tickets), _AT_ONCE):
         some = tickets[start : start + _AT_ONCE]
         for ticket, image in zip(some, databases.call("named", prefix(owner), *some), strict=True):
-            if image:
-                found[ticket] = [part.decode() for part in image]
+            if not image:
+                continue
+            image_hash, *names = image
+            if names == [None]:
+                names = published_names(databases, owner, image_hash.decode())
+            found[ticket] = [image_hash.decode(), *(name.decode() for name in names)]
     return found
 
 

@@ -1,4 +1,4 @@
-"""What workers have to do for the pictures, and whose turn it is."""
+"""What workers have to do to finish erasures, and whose turn it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
+from facerec.adapters.redis.names import withdraw_names
 from facerec.ports import Place
 
 _ERASED = "pictures:erased"
@@ -32,4 +33,5 @@ class RedisErrands:
         return [Place(*owner_and_rest(field.decode()), int(ticket)) for field, ticket in found.items()]
 
     def settle(self, erased: Place) -> None:
+        withdraw_names(self._databases, erased.owner, erased.hash)
         self._databases.call("settle", prefix(erased.owner) + erased.hash, erased.ticket)

@@ -9,6 +9,7 @@ key                          type    holds
 {p}gallery:<name>:metas      hash    meta -> how many faces of the gallery have it
 {p}gallery:<name>:log        stream  its changes, ids <version>-0, field + or - with the face; trimmed; not of ``default``
 {p}gallery:versions          hash    gallery -> version
+{p}removed:<name>            zset    ids of faces whose field still names a gallery that was removed; it does not count
 {p}galleries                 zset    names of the galleries, without ``default``, in the order they were made
 {p}hidden                    zset    bystanders: faces of posted photos that were not meant; ``*hidden`` is the set's name in
                                      versions and log
@@ -36,6 +37,7 @@ import numpy as np
 
 from facerec.adapters.redis.commits import moved
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.findface_removal import finish_removal, remove_gallery
 from facerec.adapters.redis.findface_sets import gallery_key
 from facerec.adapters.redis.layout import FACES, JOURNAL_LENGTH, LINKS, OWN, prefix
 from facerec.enrolment import Candidates, Enrolment
@@ -213,12 +215,12 @@ class RedisFaceBook:
             return self._databases.client(OWN).zscore(f"{prefix(owner)}galleries", gallery) is not None
 
     def add_gallery(self, owner: str, gallery: str) -> None:
+        finish_removal(self._databases, owner, gallery)
         if self._databases.call("findface_gallery", prefix(owner), "add", gallery) == b"exists":
             raise Conflict(f"there is a gallery {gallery} already")
 
     def remove_gallery(self, owner: str, gallery: str) -> None:
-        if self._databases.call("findface_gallery", prefix(owner), "remove", gallery) == b"unknown":
-            raise NotFound(f"there is no gallery {gallery}")
+        remove_gallery(self._databases, owner, gallery)
 
     # ------------------------------------------------------------ persons
 

@@ -1,7 +1,8 @@
 """The invariants of galleries: what `facerec fsck` checks of them.
 
 Each face of a finished image is in the default gallery or among the bystanders; it is in the other galleries, and under the
-meta, that are said of it, and in no others; whatever is in a gallery is a face of a finished image; the counts by meta add up.
+meta, that are said of it, and in no others; whatever is in a gallery is a face of a finished image; the counts by meta add up;
+the removal of a gallery is finished.
 Each look is one short script, so what it finds is true although others write.
 """
 
@@ -19,28 +20,38 @@ from facerec.identity import FACES_PER_IMAGE, ticket_of
 _AT_ONCE = 100
 _PAGE = 1000
 _BYSTANDERS = "hidden"
+_REMOVED = "removed:"
 
 
 def gallery_faults(databases: RedisDatabases, owners: Sequence[str]) -> Iterator[Fault]:
     """What is wrong with the galleries of these owners. Raises StoreUnavailable."""
-    sets = _sets(databases, owners)
+    sets, removed = _sets(databases, owners)
     for owner in owners:
         check = _Check(databases, owner)
         yield from check.images()
         for name in sorted(sets[owner]):
             yield from check.members(name)
+        for name in sorted(removed[owner]):
+            yield from check.removal(name)
 
 
-def _sets(databases: RedisDatabases, owners: Sequence[str]) -> dict[str, set[str]]:
-    """By owner: names of the galleries, of the bystanders' set, and ``meta:<meta>`` for each meta."""
-    found = {owner: {DEFAULT_GALLERY, _BYSTANDERS} for owner in owners}
+_Names = dict[str, set[str]]
+"""By owner."""
+
+
+def _sets(databases: RedisDatabases, owners: Sequence[str]) -> tuple[_Names, _Names]:
+    """Names of the galleries, of the bystanders' set, and ``meta:<meta>`` for each meta; then names of removed galleries."""
+    found: _Names = {owner: {DEFAULT_GALLERY, _BYSTANDERS} for owner in owners}
+    removed: _Names = {owner: set() for owner in owners}
     client = databases.client(OWN)
     with mapped_errors():
         for key in client.scan_iter(count=_PAGE, _type="zset"):
             owner, rest = owner_and_rest(key.decode())
             if owner in found and rest.startswith(("gallery:", "meta:")):
                 found[owner].add(rest.removeprefix("gallery:"))
-    return found
+            elif owner in found and rest.startswith(_REMOVED):
+                removed[owner].add(rest.removeprefix(_REMOVED))
+    return found, removed
 
 
 class _Check:
@@ -64,6 +75,14 @@ class _Check:
             yield from self._asked("members", [name, *items], name)
         if is_gallery:
             yield from self._asked("gallery", [name], name)
+
+    def removal(self, name: str) -> Iterator[Fault]:
+        """A removal that was not finished while everything else was looked at."""
+        with mapped_errors():
+            left = self._databases.client(OWN).exists(f"{self._p}{_REMOVED}{name}")
+        if left:
+            detail = f"the removal of the gallery {name} is not finished"
+            yield Fault("galleries", "removal", self._owner, "", name, detail)
 
     def _asked(self, what: str, arguments: Sequence[Argument], evidence: str = "") -> Iterator[Fault]:
         for face, detail in self._databases.call("galleries_check", self._p, what, *arguments):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,17 +23,16 @@ _INVARIANTS = {
     "link": "links",
     "residue": "unfinished",
     "stray": "strays",
+    "withdrawal": "strays",
     "type": "types",
 }
 
 
-def inspection_of(owner: str, image_hash: str, reply: Sequence[Any]) -> Inspection:
-    """The reply for one image."""
-    position, state, ticket, crowded, found, records, links = reply
+def inspection_of(owner: str, image_hash: str, reply: Sequence[Any], of_names: Iterable[Fault] = ()) -> Inspection:
+    """The reply for one image. ``of_names`` are faults of its names that the reply leaves out."""
+    position, state, ticket, crowded, found, records, links, _ = reply
     number = int(ticket) if ticket.isdigit() else 0
-    faults = [
-        fault_of(owner, image_hash, kind.decode(), subject.decode(), detail.decode()) for kind, subject, detail in found
-    ]
+    faults = [*faults_of(owner, image_hash, found), *of_names]
     damage = next(_damages(number, records), None)
     if damage and not any(fault.kind == "faces" for fault in faults):
         faults.append(fault_of(owner, image_hash, "faces", image_hash, damage))
@@ -48,6 +47,12 @@ def inspection_of(owner: str, image_hash: str, reply: Sequence[Any]) -> Inspecti
         links={other.decode(): int(of) for other, of in links},
         faults=tuple(fault if fault.kind != "faces" else _with_digest(fault, records) for fault in faults),
     )
+
+
+def faults_of(owner: str, image_hash: str, found: Sequence[Sequence[bytes]]) -> list[Fault]:
+    return [
+        fault_of(owner, image_hash, kind.decode(), subject.decode(), detail.decode()) for kind, subject, detail in found
+    ]
 
 
 def refused_inspection(owner: str, image_hash: str, reason: str) -> Inspection:

@@ -12,8 +12,10 @@ db    key         type     holds
 0     see below            everything of ours
 ====  ==========  =======  =================================================================================
 
-Databases 1 to 4 hold finished images only. The keys of the default owner are as above; those of another owner begin with
-its name and the control character 0x1F, which no name may contain. In database 0, ``{p}`` being that beginning:
+Databases 1 to 4 hold finished images only. When an image has very many names, some may lead to it for a moment after it was
+erased (``withdrawn``), and some may be missing in databases 1 and 2 for a moment after it was finished. The keys of the
+default owner are as above; those of another owner begin with its name and the control character 0x1F, which no name may
+contain. In database 0, ``{p}`` being that beginning:
 
 =====================  ======  =========================================================================================
 key                    type    holds
@@ -23,6 +25,7 @@ key                    type    holds
                                announced (the newest ticket);
                                posted when the image came by POST /face
 {p}names:<hash>        hash    name -> ticket of the newest upload under that name, also while not done
+{p}withdrawn:<hash>    hash    the same of an image that was erased, while they still lead to it (`facerec.adapters.redis.names`)
 {p}holders:<name>      zset    hashes of all images that bear the name, by ticket; only when there are several
 {p}images              zset    all image hashes by the ticket that first announced them
 {p}names               zset    all names of finished images, in the order of their letters

@@ -1,4 +1,4 @@
-"""Repairing what an audit found: each repair is one atomic script that looks first whether the fault is still there."""
+"""Repairing what an audit found: each repair looks first whether the fault is still there, in atomic scripts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.contacts_check import mend_contacts
+from facerec.adapters.redis.findface_removal import finish_removal
 from facerec.adapters.redis.inspection import are_sound
 from facerec.adapters.redis.journal import decode_entry
 from facerec.adapters.redis.layout import JOURNAL_LENGTH, OWN, SWITCHED, prefix
+from facerec.adapters.redis.names import repair_name, withdraw_names
 from facerec.audit import Fault
 from facerec.errors import FacerecError
 from facerec.identity import ticket_of
+
+_FINISH = {"removal": finish_removal, "withdrawal": withdraw_names}
 
 
 class RedisRepairs:
@@ -29,8 +33,7 @@ class RedisRepairs:
             case "ticket":
                 self._databases.call("repair_ticket", *self._image(fault), fault.subject)
             case "name":
-                bearers = [fault.hash] if fault.hash else []
-                self._databases.call("repair_name", prefix(fault.owner), fault.subject, *bearers)
+                repair_name(self._databases, fault.owner, fault.subject, [fault.hash] if fault.hash else [])
             case "faces":
                 self._databases.call("repair_faces", *self._image(fault), *fault.evidence, *self._sound_records(fault))
             case "stray":
@@ -40,6 +43,8 @@ class RedisRepairs:
             case "gallery":
                 ticket = ticket_of(int(fault.subject or 0))
                 self._databases.call("repair_gallery", prefix(fault.owner), fault.subject, ticket, *fault.evidence)
+            case "removal" | "withdrawal":
+                _FINISH[fault.kind](self._databases, fault.owner, fault.subject)
             case "contacts":
                 mend_contacts(self._databases, fault)
             case _:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from facerec.adapters.redis.archive import is_copied
 from facerec.adapters.redis.audit import RedisAudit
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.galleries_check import gallery_faults
-from facerec.adapters.redis.layout import ERASED_SECONDS, JOURNAL_LENGTH, OWN, owner_and_rest, prefix
+from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
+from facerec.adapters.redis.names import erase_image, publish_names
 from facerec.adapters.redis.repairs import RedisRepairs
 from facerec.archive import Counters, StoredImage, StoredKey
 from facerec.errors import BadParam, Conflict
 
 _ERASED = "erased:"
+_NAMES_AT_ONCE = 200
 
 
 class RedisRestoration:
@@ -29,9 +31,15 @@ class RedisRestoration:
             raise Conflict("the databases hold images: import into empty ones")
 
     def add(self, images: Sequence[StoredImage]) -> list[bool]:
-        return [
-            bool(reply) for reply in self._databases.call_many("import_image", [_arguments(each) for each in images])
-        ]
+        # Names before their image: when it is there, they are, so an import that was cut off can be done again.
+        for image in images:
+            for names in _chunks(image.names, _NAMES_AT_ONCE, first=_NAMES_AT_ONCE):
+                self._databases.call("import_names", prefix(image.owner), image.hash, *names)
+        replies = self._databases.call_many("import_image", [_arguments(each) for each in images])
+        for image in images:
+            if len(image.names) > _NAMES_AT_ONCE:
+                publish_names(self._databases, image.owner, image.hash)
+        return [bool(reply) for reply in replies]
 
     def join_crowd(self, owner: str, image_hash: str) -> None:
         self._databases.call("crowd", prefix(owner), image_hash)
@@ -70,12 +78,19 @@ class RedisRestoration:
         with mapped_errors():
             ticket = self._databases.client(OWN).hget(f"{prefix(owner)}image:{image_hash}", "ticket")
         if ticket is not None and int(ticket) <= int(key.value[0][0]):
-            self._databases.call("erase", owner, prefix(owner), image_hash, ERASED_SECONDS, JOURNAL_LENGTH)
+            erase_image(self._databases, owner, image_hash)
+
+
+def _chunks(names: Mapping[str, int], size: int, first: int = 0) -> Iterator[list[Argument]]:
+    """Names and tickets by turns, ``size`` names at a time, from the ``first`` on."""
+    pairs = list(names.items())
+    for start in range(first, len(pairs), size):
+        yield [part for pair in pairs[start : start + size] for part in pair]
 
 
 def _arguments(image: StoredImage) -> list[Argument]:
     document = [part for field in image.document.items() for part in field]
-    names: list[Argument] = [part for name in image.names.items() for part in name]
+    names = next(_chunks(image.names, _NAMES_AT_ONCE), [])
     return [
         image.owner,
         prefix(image.owner),
@@ -83,7 +98,7 @@ def _arguments(image: StoredImage) -> list[Argument]:
         image.document["ticket"],
         len(image.document),
         *document,
-        len(image.names),
+        len(names) // 2,
         *names,
         len(image.records),
         *image.records,

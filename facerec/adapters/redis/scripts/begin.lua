@@ -1,5 +1,5 @@
 -- A worker has a job in hand. ARGV: owner, p, hash, name, ticket, queued_at, now, claim_until.
--- Returns {verdict, ticket of the image, code, reason}; see facerec.ports.Start.
+-- Returns {verdict, ticket of the image, code, reason}; see facerec.ports.Start. 'unpublished' is 'done', but for names.
 local owner, p, hash, name, ticket, queued_at, now, claim_until = unpack(ARGV)
 if is_erased(p, hash, ticket) then return {'erased'} end
 local key = document(p, hash)
@@ -9,7 +9,9 @@ local doc = redis.call('HMGET', key, 'state', 'claim', 'claim_until', 'failed_ti
 local state, claim, claimed_until = doc[1], doc[2], doc[3]
 if state == 'done' then
   publish_name(p, hash, name)
-  return {'done'}
+  -- Who finished it may have died before all its names were published.
+  local names = redis.call('HLEN', p .. 'names:' .. hash)
+  return {names > in_database(HASH_TO_NAMES, 'SCARD', p .. hash) and 'unpublished' or 'done'}
 end
 if state == 'failed' and doc[4] == ticket then return {'failed', image_ticket, doc[5], doc[6]} end
 -- Another job that is not yet acknowledged has the same image: it will finish it, and find this name recorded. Its own

@@ -2,7 +2,7 @@
 -- The atomic step of the rule. ARGV: position, now, journal length, links kept, number of images, then for each image:
 -- owner, p, hash, image ticket, job ticket, width, height, model, '1' when it joins the crowd, n, n records,
 -- m, m tickets of linked images (of an image that joins the crowd those that are not in it), enrolment.
--- Returns {'written', position}, {'moved', entries after the position}, {'obsolete', owner, hash, ...}, {'gap'},
+-- Returns {'written', position, owner, hash, ...}: the names of these images are still to be published; {'moved', entries after the position}, {'obsolete', owner, hash, ...}, {'gap'},
 -- {'unknown', ticket}, {'split'}: write these images one by one, {'full', p, hash, ...}: these must join the crowd first.
 -- {'importing'}, or {'held'}: the sets of faces are about to be switched. Nothing is written unless it is 'written'.
 local position, now, length, kept = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -81,18 +81,29 @@ local function write_faces(image)
   local key, links = image.p .. image.hash, links_to_keep(image)
   redis.call('SELECT', FACES)
   redis.call('DEL', key)
-  add_all('RPUSH', key, image.records)
+  in_chunks('RPUSH', key, image.records)
   redis.call('SELECT', LINKS)
-  add_all('SADD', key, links)
+  in_chunks('SADD', key, links)
   for _, other in ipairs(links) do redis.call('SADD', image.p .. other, image.hash) end
   redis.call('SELECT', OWN)
 end
 
+-- An image that was sent under very many names before it was finished gets them afterwards, some at a time.
+local to_publish, unpublished = NAMES_AT_ONCE, {}
+local function publish_names(image)
+  local key = image.p .. 'names:' .. image.hash
+  to_publish = to_publish - redis.call('HLEN', key)
+  if to_publish < 0 then
+    unpublished[#unpublished + 1] = image.owner
+    unpublished[#unpublished + 1] = image.hash
+    return
+  end
+  for _, name in ipairs(redis.call('HKEYS', key)) do publish_name(image.p, image.hash, name) end
+end
+
 for _, image in ipairs(images) do
   write_faces(image)
-  for _, name in ipairs(redis.call('HKEYS', image.p .. 'names:' .. image.hash)) do
-    publish_name(image.p, image.hash, name)
-  end
+  publish_names(image)
   if #image.records > 0 then
     last = write_journal(length, 'add', image.owner, image.hash, image.ticket, image.records)
   end
@@ -104,4 +115,4 @@ for _, image in ipairs(images) do
   owe_aside(image.p, image.hash)
   set_state(image.owner, image.p, image.hash, 'done')
 end
-return {'written', last}
+return {'written', last, unpack(unpublished)}

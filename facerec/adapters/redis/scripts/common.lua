@@ -8,6 +8,8 @@ local ASIDE_FACES, ASIDE_LINKS = 5, 6
 local RUN, PENDING, NOTES, SWITCHED = 'regenerate', 'regenerate:pending', 'regenerate:notes', 'regenerate:switched'
 local BARRIER = 'regenerate:barrier'
 local CHUNK = 1000 -- Lua's stack takes about 8000 arguments at once
+local NAMES_AT_ONCE = 200 -- of images that were sent under more, each step takes some
+local NAMES_READ = 5000 -- the most that one step reads
 
 local KNOWN_STATES = {queued = true, processing = true, done = true, failed = true}
 local OPEN_STATES = {'queued', 'processing', 'failed'}
@@ -21,7 +23,7 @@ local function in_database(database, ...)
   return reply
 end
 
-local function add_all(command, key, values)
+local function in_chunks(command, key, values)
   for first = 1, #values, CHUNK do
     redis.call(command, key, unpack(values, first, math.min(first + CHUNK - 1, #values)))
   end
@@ -101,6 +103,15 @@ local function publish_name(p, hash, name)
   end
 end
 
+-- The names of a finished image; false when this step has read too many already: then facerec.adapters.redis.names does it.
+local names_left = NAMES_READ
+local function published_names(p, hash)
+  local count = in_database(HASH_TO_NAMES, 'SCARD', p .. hash)
+  if count > names_left then return false end
+  names_left = names_left - count
+  return in_database(HASH_TO_NAMES, 'SMEMBERS', p .. hash)
+end
+
 local function is_erased(p, hash, ticket)
   local erased = redis.call('GET', p .. 'erased:' .. hash)
   return erased and tonumber(erased) >= tonumber(ticket)
@@ -129,6 +140,9 @@ local function withdraw_name(p, hash, name)
     redis.call('ZREM', p .. 'names', name)
   end
 end
+
+-- Names of an image that was erased, until withdraw_names.lua has been at them. They lead to an image that is not there.
+local function withdrawn_key(p, hash) return p .. 'withdrawn:' .. hash end
 
 -- What follows a journal position: nil when it is the end, {'gap'}, or {'moved', entries}.
 local function after_position(position)
@@ -223,7 +237,7 @@ end
 -- Take an image out of databases 1 to 4, and out of every index; returns how many faces and links it had.
 local function withdraw(owner, p, hash, ticket, length)
   for _, name in ipairs(redis.call('HKEYS', p .. 'names:' .. hash)) do withdraw_name(p, hash, name) end
-  in_database(HASH_TO_NAMES, 'DEL', p .. hash)
+  in_database(HASH_TO_NAMES, 'UNLINK', p .. hash)
   redis.call('SELECT', LINKS)
   local links = redis.call('SMEMBERS', p .. hash)
   for _, other in ipairs(links) do redis.call('SREM', p .. other, hash) end

@@ -206,6 +206,8 @@ local function left_by_contacts(p, hash, user, token, seconds)
   for _, record in ipairs(in_database(FACES, 'LRANGE', p .. hash, 0, -1)) do
     if redis.call('EXISTS', bearers_key(p, face_of(record))) == 1 then return false end
   end
+  -- One that is not theirs: then the names, of which there may be very many, need no look.
+  if redis.call('HLEN', p .. 'names:' .. hash) > #flat / 2 then return false end
   local names = redis.call('HGETALL', p .. 'names:' .. hash)
   for i = 1, #names, 2 do
     if redis.call('HGET', key, 'name ' .. names[i]) ~= names[i + 1] then return false end

@@ -2,8 +2,10 @@
 -- with: contacts_shared
 -- Erase an image. ARGV: owner, p, hash, seconds that the mark for late jobs lives, journal length, and, to erase only what
 -- contacts brought and no longer need, the user whose call ends and the token of its turn.
--- Returns {} when unknown, else {names, faces, links, state}.
+-- Returns {} when unknown, {'unfinished'} when withdraw_names.lua has to finish an earlier erasure first, else {names, faces,
+-- links, state}; of an image that was sent under very many names it is withdraw_names.lua that tells them.
 local owner, p, hash, seconds, length, user, token = unpack(ARGV)
+if redis.call('EXISTS', withdrawn_key(p, hash)) == 1 then return {'unfinished'} end
 local left = user and left_by_contacts(p, hash, user, token, seconds)
 if user and not left then return {} end
 local key = document(p, hash)
@@ -13,7 +15,9 @@ local newest = left or redis.call('GET', 'ticket') or doc[2]
 redis.call('SET', p .. 'erased:' .. hash, newest, 'EX', seconds)
 redis.call('HSET', 'pictures:erased', p .. hash, newest)
 
-local names = redis.call('HKEYS', p .. 'names:' .. hash)
+local names_key = p .. 'names:' .. hash
+if redis.call('HLEN', names_key) > NAMES_AT_ONCE then redis.call('RENAME', names_key, withdrawn_key(p, hash)) end
+local names = redis.call('HKEYS', names_key)
 local known = {}
 for i, record in ipairs(in_database(FACES, 'LRANGE', p .. hash, 0, -1)) do known[i] = face_of(record) end
 forget_faces(p, known, redis.call('TIME')[1])
@@ -24,6 +28,6 @@ end
 local faces, links = withdraw(owner, p, hash, doc[2], length)
 redis.call('ZREM', p .. 'images', hash)
 for _, state in ipairs(OPEN_STATES) do redis.call('ZREM', p .. 'state:' .. state, hash) end
-redis.call('DEL', key, p .. 'names:' .. hash, brought_key(p, hash))
+redis.call('DEL', key, names_key, brought_key(p, hash))
 announce(owner, hash, 'erased')
 return {names, faces, links, doc[1] or 'queued'}

@@ -22,7 +22,7 @@ for i = 8, #ARGV do
 end
 redis.call('SELECT', FACES)
 redis.call('DEL', key)
-add_all('RPUSH', key, left)
+in_chunks('RPUSH', key, left)
 redis.call('SELECT', OWN)
 forget_face(p, face)
 forget_contact_faces(p, face)

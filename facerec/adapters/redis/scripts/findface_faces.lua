@@ -9,6 +9,14 @@ local function record_of(hash, face, number)
     if face_of(other) == face then return other end
   end
 end
+-- As it is stored, but without galleries that were removed.
+local function attributes_of(face)
+  local fields = redis.call('HGETALL', face_key(p, face))
+  for i = 1, #fields, 2 do
+    if fields[i] == 'galleries' then fields[i + 1] = table.concat(galleries_of(p, face), ',', 2) end
+  end
+  return fields
+end
 local found = {}
 for i = 3, #ARGV, 3 do
   local face, row = ARGV[i], {}
@@ -16,7 +24,7 @@ for i = 3, #ARGV, 3 do
   local record = hash and record_of(hash, face, ARGV[i + 2])
   if record then
     local done_at = redis.call('HGET', document(p, hash), 'done_at') or '0'
-    row = {hash, done_at, record, person_of(p, face) or '', redis.call('HGETALL', face_key(p, face))}
+    row = {hash, done_at, record, person_of(p, face) or '', attributes_of(face)}
   end
   found[#found + 1] = row
 end

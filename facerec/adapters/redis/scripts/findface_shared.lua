@@ -7,6 +7,8 @@ local LOGGED = 10000 -- changes of a gallery that a worker may fall behind befor
 local function face_key(p, face) return p .. 'face:' .. face end
 local function gallery_key(p, gallery) return p .. 'gallery:' .. gallery end
 local function meta_key(p, meta) return p .. 'meta:' .. meta end
+-- Faces whose field still names a gallery that was removed: see findface_gallery.lua.
+local function removed_key(p, gallery) return p .. 'removed:' .. gallery end
 
 local function log_change(p, gallery, sign, face)
   local version = redis.call('HINCRBY', p .. 'gallery:versions', gallery, 1)
@@ -17,7 +19,10 @@ end
 local function join(p, gallery, face, meta)
   if redis.call('ZADD', gallery_key(p, gallery), face, face) == 0 then return end
   redis.call('HINCRBY', gallery_key(p, gallery) .. ':metas', meta, 1)
-  if gallery ~= 'default' then log_change(p, gallery, '+', face) end
+  if gallery == 'default' then return end
+  log_change(p, gallery, '+', face)
+  -- It may have been in a gallery of this name before; what its field says of that is true again.
+  redis.call('ZREM', removed_key(p, gallery), face)
 end
 
 local function leave(p, gallery, face, meta)
@@ -37,7 +42,9 @@ end
 -- Every gallery that a face is in, 'default' first.
 local function galleries_of(p, face)
   local found = {'default'}
-  for _, name in ipairs(split(redis.call('HGET', face_key(p, face), 'galleries'))) do found[#found + 1] = name end
+  for _, name in ipairs(split(redis.call('HGET', face_key(p, face), 'galleries'))) do
+    if not redis.call('ZSCORE', removed_key(p, name), face) then found[#found + 1] = name end
+  end
   return found
 end
 
@@ -153,6 +160,9 @@ end
 local function forget_face(p, face)
   local meta = redis.call('HGET', face_key(p, face), 'meta') or ''
   for _, gallery in ipairs(galleries_of(p, face)) do leave(p, gallery, face, meta) end
+  for _, gallery in ipairs(split(redis.call('HGET', face_key(p, face), 'galleries'))) do
+    redis.call('ZREM', removed_key(p, gallery), face)
+  end
   if redis.call('ZREM', p .. 'hidden', face) == 1 then log_change(p, '*hidden', '-', face) end
   if meta ~= '' then redis.call('ZREM', meta_key(p, meta), face) end
   forget_faces(p, {face}, redis.call('TIME')[1])

@@ -12,7 +12,10 @@ local function check_face(face)
   if not listed and not hidden then problem(face, 'is in no gallery') end
   local said = redis.call('HMGET', face_key(p, face), 'galleries', 'meta')
   for _, name in ipairs(split(said[1] or '')) do
-    if not redis.call('ZSCORE', gallery_key(p, name), face) then problem(face, 'is not in its gallery ' .. name) end
+    -- A gallery that is being removed has its faces already no more.
+    if not redis.call('ZSCORE', gallery_key(p, name), face) and not redis.call('ZSCORE', removed_key(p, name), face) then
+      problem(face, 'is not in its gallery ' .. name)
+    end
   end
   local meta = said[2] or ''
   if meta ~= '' and not redis.call('ZSCORE', meta_key(p, meta), face) then

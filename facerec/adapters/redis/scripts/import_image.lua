@@ -14,7 +14,7 @@ local doc, names, records, links = arguments(2), arguments(2), arguments(1), arg
 local key = document(p, hash)
 if redis.call('EXISTS', key) == 1 then return 0 end
 
-add_all('HSET', key, doc)
+in_chunks('HSET', key, doc)
 local state = redis.call('HGET', key, 'state')
 redis.call('ZADD', p .. 'images', ticket, hash)
 redis.call('SADD', 'owners', owner)
@@ -26,7 +26,7 @@ for i = 1, #names, 2 do
   if state == 'done' then publish_name(p, hash, names[i]) end
 end
 redis.call('SELECT', FACES)
-add_all('RPUSH', p .. hash, records)
+in_chunks('RPUSH', p .. hash, records)
 redis.call('SELECT', OWN)
 for _, other in ipairs(links) do
   if redis.call('HGET', document(p, other), 'state') == 'done' then

@@ -60,7 +60,7 @@ local function link(p, hash, links, joins)
     end
   end
   redis.call('SELECT', ASIDE_LINKS)
-  add_all('SADD', p .. hash, linked)
+  in_chunks('SADD', p .. hash, linked)
   for _, other in ipairs(linked) do redis.call('SADD', p .. other, hash) end
   redis.call('SELECT', OWN)
 end
@@ -106,7 +106,7 @@ local function put(at)
   link(p, hash, links, joins)
   redis.call('SELECT', ASIDE_FACES)
   redis.call('DEL', member)
-  add_all('RPUSH', member, records)
+  in_chunks('RPUSH', member, records)
   redis.call('SELECT', OWN)
   position = write_journal(length, 'aside', owner, hash, ticket, records)
   note_counts(run, p, hash, counts, complete)

@@ -16,7 +16,7 @@ if #records == 0 then
 end
 in_database(FACES, 'DEL', p .. hash)
 redis.call('SELECT', FACES)
-add_all('RPUSH', p .. hash, records)
+in_chunks('RPUSH', p .. hash, records)
 redis.call('SELECT', OWN)
 set_current(p, hash, 'faces', #records)
 have_all_loaded_anew(length, owner, hash)

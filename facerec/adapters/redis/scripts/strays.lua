@@ -8,13 +8,13 @@ local function fault(key, kind, subject, detail) faults[#faults + 1] = {kind, ke
 local TYPES = {[NAME_TO_HASH] = 'string', [HASH_TO_NAMES] = 'set', [FACES] = 'list', [LINKS] = 'set',
                [ASIDE_FACES] = 'list', [ASIDE_LINKS] = 'set'}
 local OWN_TYPES = {
-  image = 'hash', names = 'hash', holders = 'zset', state = 'zset', erased = 'string',
+  image = 'hash', names = 'hash', withdrawn = 'hash', holders = 'zset', state = 'zset', erased = 'string',
 }
 
 local function check_name(key)
   local p, name = split_key(key)
   local hash = in_database(NAME_TO_HASH, 'GET', key)
-  if hash and (redis.call('HGET', document(p, hash), 'state') ~= 'done'
+  if hash and redis.call('HEXISTS', withdrawn_key(p, hash), name) == 0 and (redis.call('HGET', document(p, hash), 'state') ~= 'done'
                or redis.call('HEXISTS', p .. 'names:' .. hash, name) == 0) then
     fault(key, 'name', name, 'leads to ' .. hash .. ', which is not a finished image of that name')
   end
@@ -32,6 +32,7 @@ local MANY = 100
 local function check_holder(key, hash, ticket)
   local p, rest = split_key(key)
   local name = rest:sub(#'holders:' + 1)
+  if redis.call('HEXISTS', withdrawn_key(p, hash), name) == 1 then return end
   local upload = redis.call('HGET', p .. 'names:' .. hash, name)
   if redis.call('HGET', document(p, hash), 'state') ~= 'done' or tonumber(upload or -1) ~= tonumber(ticket) then
     fault(key, 'name', name, hash .. ' is among its holders and should not be')
@@ -55,6 +56,8 @@ local function check_own(key)
     end
   elseif kind == 'names' and redis.call('EXISTS', key) == 1 and redis.call('EXISTS', document(p, subject)) == 0 then
     fault(key, 'stray', key, 'there are names, but no such image')
+  elseif kind == 'withdrawn' and redis.call('EXISTS', key) == 1 then
+    fault(key, 'withdrawal', subject, 'was erased, and not all of its names are gone')
   elseif kind == 'holders' then
     check_holders(key, subject)
   end
