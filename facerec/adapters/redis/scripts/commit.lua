@@ -2,7 +2,8 @@
 -- The atomic step of the rule. ARGV: position, now, journal length, links kept, number of images, then for each image:
 -- owner, p, hash, image ticket, job ticket, width, height, model, '1' when it joins the crowd, n, n records,
 -- m, m tickets of linked images (of an image that joins the crowd those that are not in it), enrolment.
--- Returns {'written', position, owner, hash, ...}: the names of these images are still to be published; {'moved', entries after the position}, {'obsolete', owner, hash, ...}, {'gap'},
+-- Returns {'written', position, owner, hash, ...}: the names of these images are still to be published,
+-- {'moved', entries after the position}, {'obsolete', owner, hash, ...}, {'gap'},
 -- {'unknown', ticket}, {'split'}: write these images one by one, {'full', p, hash, ...}: these must join the crowd first.
 -- {'importing'}, or {'held'}: the sets of faces are about to be switched. Nothing is written unless it is 'written'.
 local position, now, length, kept = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
