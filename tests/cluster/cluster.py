@@ -23,7 +23,7 @@ import yaml
 
 from facerec.local.ports import free_port
 from tests.client import Client, wait_until
-from tests.manifests.rendering import Manifest, containers, pods
+from tests.manifests.rendering import NOT_OF_KUBERNETES, Manifest, containers, pods
 
 ROOT = Path(__file__).parents[2]
 MINUTES = 300.0
@@ -76,20 +76,14 @@ class Cluster:
         self.token = found[1]
 
     def apply(self, manifests: list[Manifest], *options: str) -> None:
-        """Apply those that this server knows, in a form that it knows."""
-        known = self.kinds()
-        taken = [self._older(each) for each in manifests if f"{each['apiVersion']}/{each['kind']}" in known]
+        """Apply them all, but for those of extensions that are not installed and what this server is too old for."""
+        taken = [self._older(each) for each in manifests if self._is_for(each["apiVersion"])]
         self.kubectl("apply", *options, "-f", "-", given=yaml.safe_dump_all(taken))
 
-    def kinds(self) -> set[str]:
-        """What the server stores, as group/version/kind; the policies of disruption under their newest name as well."""
-        found = set()
-        for line in self.kubectl("api-resources", "--no-headers").splitlines():
-            *_, version, _, kind = line.split()
-            found.add(f"{version}/{kind}")
-        if "policy/v1beta1/PodDisruptionBudget" in found:
-            found.add("policy/v1/PodDisruptionBudget")
-        return found
+    def _is_for(self, api_version: str) -> bool:
+        if api_version in NOT_OF_KUBERNETES:
+            return api_version in self.kubectl("api-versions").split()
+        return api_version != "autoscaling/v2" or self.version >= 23
 
     def _older(self, manifest: Manifest) -> Manifest:
         """A server before 1.25 wants policies under their older name and knows no range of ports; ours are for newer ones."""

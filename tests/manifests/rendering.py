@@ -19,6 +19,8 @@ Manifest = dict[str, Any]
 COMPONENTS = ("autoscale/keda", "autoscale/hpa", "network-policies", "monitoring", "images-s3", "gpu", "tls")
 """In the order in which they are listed: `tls` changes what others bring."""
 OVERLAYS = ("local", "gke", "production")
+NOT_OF_KUBERNETES = {"keda.sh/v1alpha1", "monitoring.coreos.com/v1", "cloud.google.com/v1"}
+"""Checked by tests/manifests/test_extensions.py."""
 Wanted = tuple[str, tuple[str, ...]]
 """A folder below k8s, and components on top of it."""
 

@@ -16,6 +16,7 @@ from rest.server import GRACE
 from tests.conftest import setting_names
 from tests.manifests.rendering import (
     K8S,
+    NOT_OF_KUBERNETES,
     Manifest,
     combinations_of_all,
     containers,
@@ -30,8 +31,6 @@ from tests.manifests.rendering import (
 )
 
 SECONDS_OF_A_JOB = 120
-NOT_OF_KUBERNETES = {"keda.sh/v1alpha1", "monitoring.coreos.com/v1", "cloud.google.com/v1"}
-"""Checked by tests/manifests/test_extensions.py."""
 OF_LIBRARIES = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}
 
 

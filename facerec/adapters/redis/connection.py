@@ -199,3 +199,14 @@ def _text(script: str) -> str:
 def _sha(script: str) -> str:
     # Redis names a script by its SHA-1; nothing is protected by it.
     return hashlib.sha1(_source(script).encode(), usedforsecurity=False).hexdigest()
+
+
+def pages_of_members(client: Any, key: str | bytes, count: int) -> Iterator[list[bytes]]:
+    """The members of a sorted set, about ``count`` at a time; an empty page when there are none. Raises StoreUnavailable."""
+    cursor = 0
+    while True:
+        with mapped_errors():
+            cursor, found = client.zscan(key, cursor, count=count)
+        yield [member for member, _ in found]
+        if cursor == 0:
+            return

@@ -3,10 +3,9 @@ step here takes some of them, so that none grows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors, pages_of_members
 from facerec.adapters.redis.layout import ERASED_SECONDS, HASH_TO_NAMES, JOURNAL_LENGTH, OWN, prefix
 
 _AT_ONCE = 200
@@ -72,17 +71,5 @@ def repair_name(databases: RedisDatabases, owner: str, name: str, bearers: Seque
 
     ``bearers`` are images that may bear it besides those that are known to.
     """
-    for holders in _holders(databases, f"{prefix(owner)}holders:{name}"):
+    for holders in pages_of_members(databases.client(OWN), f"{prefix(owner)}holders:{name}", _AT_ONCE):
         databases.call("repair_name", prefix(owner), name, *bearers, *holders)
-
-
-def _holders(databases: RedisDatabases, key: str) -> Iterator[list[bytes]]:
-    """In parts; one that is empty when there are none."""
-    client: Any = databases.client(OWN)
-    cursor = 0
-    while True:
-        with mapped_errors():
-            cursor, found = client.zscan(key, cursor, count=_AT_ONCE)
-        yield [member for member, _ in found]
-        if cursor == 0:
-            return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors, pages_of_members
 from facerec.adapters.redis.inspection import fault_of
 from facerec.adapters.redis.layout import (
     ASIDE_FACES,
@@ -32,7 +32,7 @@ def stray_faults(databases: RedisDatabases) -> Iterator[Fault]:
             lists |= {key for key in keys if database == OWN and owner_and_rest(key.decode())[1] == "names"}
     for key in sorted(lists):
         p = key[: -len(b"names")]
-        for names in _pages_of_members(databases.client(OWN), key):
+        for names in pages_of_members(databases.client(OWN), key, _AT_ONCE):
             yield from _check(databases, "names", [(p, name) for name in names])
 
 
@@ -51,7 +51,7 @@ def _check(databases: RedisDatabases, what: str, items: Sequence[tuple[bytes, ..
 
 def _faults_of_holders(databases: RedisDatabases, key: bytes) -> Iterator[Fault]:
     """Of a name that very many images bear."""
-    for members in _pages_of_members(databases.client(OWN), key):
+    for members in pages_of_members(databases.client(OWN), key, _AT_ONCE):
         yield from _check(databases, "holders", [(key, member) for member in members])
 
 
@@ -61,15 +61,5 @@ def _pages_of_keys(client: Any) -> Iterator[list[bytes]]:
         with mapped_errors():
             cursor, keys = client.scan(cursor, count=_AT_ONCE)
         yield keys
-        if cursor == 0:
-            return
-
-
-def _pages_of_members(client: Any, key: bytes) -> Iterator[list[bytes]]:
-    cursor = 0
-    while True:
-        with mapped_errors():
-            cursor, members = client.zscan(key, cursor, count=_AT_ONCE)
-        yield [member for member, _ in members]
         if cursor == 0:
             return

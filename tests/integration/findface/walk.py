@@ -11,7 +11,16 @@ from facerec.plugins.handlers import BaseHandler
 
 class Walk(BaseHandler):
     async def post(self) -> Any:
-        ctx, user, said = self.ctx, self.user, {}
+        said: dict[str, Any] = {}
+        camera = await self._cameras_and_galleries(said)
+        face, stored = await self._faces(said, camera)
+        await self._persons(said, camera, face, stored)
+        await self._removals(said, camera, face, stored)
+        await self.ctx.users.add({"_id": "new-owner", "token": self.parameters["token"]})
+        return said
+
+    async def _cameras_and_galleries(self, said: dict[str, Any]) -> Any:
+        ctx, user = self.ctx, self.user
         await ctx.galleries.add(user, {"name": "guests"})
         said["galleries"] = [
             await ctx.galleries.find(user),
@@ -24,7 +33,10 @@ class Walk(BaseHandler):
         wrapped = await ctx.cameras.wrap_in_model({"a": 1})
         said["model"] = [wrapped.a, hasattr(wrapped, "b"), await ctx.faces.wrap_in_model(None)]
         said["indexes"] = [await store.ensure_indexes() for store in (ctx.faces, ctx.galleries, ctx.users)]
+        return camera
 
+    async def _faces(self, said: dict[str, Any], camera: Any) -> tuple[Any, Any]:
+        ctx, user = self.ctx, self.user
         faces = await ctx.extractor.extract(user, self.files["photo"], age=True)
         said["age"] = [face.age for face in faces]
         await ctx.extractor.enrich(faces, facen=True, normalized=True, gender=True)
@@ -38,7 +50,10 @@ class Walk(BaseHandler):
         hits = await ctx.faces.identify(user, "guests", face, limit=10, threshold=0.75, ignore_errors=False)
         said["hits"] = [[hit.face.id, hit.confidence] for hit in hits]
         said["servers"] = [hits.live_servers, hits.total_servers]
+        return face, stored
 
+    async def _persons(self, said: dict[str, Any], camera: Any, face: Any, stored: Any) -> None:
+        ctx, user = self.ctx, self.user
         person = await ctx.persons.identify(user, stored, "guests", 0.75, create=True)
         said["same"] = (
             person == await ctx.persons.identify(user, face) == (await ctx.faces.find_one(user, stored.id)).person
@@ -59,6 +74,8 @@ class Walk(BaseHandler):
             await ctx.users.count(ALL_USERS) > 1,
         ]
 
+    async def _removals(self, said: dict[str, Any], camera: Any, face: Any, stored: Any) -> None:
+        ctx, user = self.ctx, self.user
         await ctx.faces.del_from_galleries(user, stored, ["guests"])
         said["left"] = [
             len(await ctx.faces.identify(user, "guests", face)),
@@ -71,8 +88,6 @@ class Walk(BaseHandler):
             await ctx.faces.remove_one(user, stored.id),
             await ctx.faces.find_one(user, stored.id),
         ]
-        await ctx.users.add({"_id": "new-owner", "token": self.parameters["token"]})
-        return said
 
 
 class Upload(BaseHandler):
