@@ -2,11 +2,14 @@
 # The whole service on this machine, for trying it out and for working on it.
 #
 #   ./deploy-local-dev.sh [up | down | status | logs] [--native | --compose | --k8s]
+#   ./deploy-local-dev.sh facerec COMMAND ...
 #
 # up       start everything, wait until it is ready, say how to use it (a second time: change nothing)
 # down     stop what `up` started; the data stay
 # status   one line for each part
 # logs     print all logs as they grow
+# facerec  run a command of facerec with the settings of this service: facerec scan FOLDER, facerec token create OWNER ...
+#          (with --compose in a container, which sees the folder you are in and, to read, what else the arguments name)
 #
 # --compose  Docker Compose; the choice when a Docker engine answers
 # --native   private Redis and RabbitMQ on 127.0.0.1, REST and a worker as background processes; the choice otherwise
@@ -15,6 +18,7 @@
 # Data, logs and generated passwords are under .facerec/. REDIS_HOST or RABBITMQ_HOST in the environment (with ..._PORT,
 # ..._USER, ..._PASSWORD, ..._TLS) name servers to use instead of private ones.
 set -euo pipefail
+here=$PWD
 cd "$(dirname "$0")"
 # shellcheck source=facerec/local/environment.sh
 . facerec/local/environment.sh
@@ -27,17 +31,26 @@ usage() {
 
 command=up
 mode=
-for argument in "$@"; do
-    case "$argument" in
-    up | down | status | logs) command=$argument ;;
-    --native | --compose | --k8s) mode=${argument#--} ;;
-    -h | --help) usage 0 ;;
-    *)
-        say "unknown: $argument"
-        usage 2 >&2
-        ;;
-    esac
-done
+read_arguments() {
+    local argument
+    for argument in "$@"; do
+        case "$argument" in
+        up | down | status | logs) command=$argument ;;
+        --native | --compose | --k8s) mode=${argument#--} ;;
+        -h | --help) usage 0 ;;
+        *)
+            say "unknown: $argument"
+            usage 2 >&2
+            ;;
+        esac
+    done
+}
+if [ "${1:-}" = facerec ]; then
+    command=facerec # and what follows is its own
+else
+    read_arguments "$@"
+    set -- "$command"
+fi
 
 # How the service was started last time, else what this machine can do.
 choose_mode() {
@@ -66,14 +79,14 @@ remember_mode() {
 
 native() {
     if [ "$1" = up ]; then
-        ensure_servers || [ -n "${REDIS_HOST:-}${RABBITMQ_HOST:-}" ] ||
-            die "Redis and RabbitMQ are missing and could not be installed (Debian: apt-get install redis-server rabbitmq-server)"
+        check_mac
+        ensure_servers || [ -n "${REDIS_HOST:-}${RABBITMQ_HOST:-}" ] || die "nothing is started without its own Redis and RabbitMQ"
         ensure_venv local
     elif [ ! -x .venv/bin/python ]; then
         say "nothing was started here yet"
         return 3
     fi
-    .venv/bin/python -m facerec.local --folder $folder "$@"
+    .venv/bin/python -m facerec.local --folder $folder --workplace "$here" "$@"
 }
 
 # shellcheck source=facerec/local/compose.sh
@@ -85,9 +98,9 @@ choose_mode
 if [ "$command" = up ]; then remember_mode; fi
 status=0
 case "$mode" in
-native) native "$command" || status=$? ;;
-compose) compose "$command" || status=$? ;;
-k8s) cluster "$command" || status=$? ;;
+native) (native "$@") || status=$? ;; # a shell of its own, so that whatever ends it, the rest is done
+compose) compose "$@" || status=$? ;;
+k8s) cluster "$@" || status=$? ;;
 esac
 if [ "$command" = down ] && [ $status = 0 ]; then rm -f $folder/up; fi
 if [ "$command" = up ] && [ $status != 0 ] && [ "$mode" = native ]; then rm -f $folder/up; fi

@@ -30,4 +30,6 @@ run=.venv/bin/python
 $run -m ruff check .
 $run -m ruff format --check .
 $run -m mypy
+# What Python has on Linux alone must not be used on macOS.
+$run -m mypy --platform darwin --cache-dir .mypy_cache/darwin
 $run -m pytest "$@"

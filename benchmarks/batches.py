@@ -18,8 +18,8 @@ from benchmarks.crowd import LENGTH, Store, directions
 from facerec.adapters.redis import RedisDatabases
 from facerec.adapters.redis.layout import LINKS_KEPT
 from facerec.config import RedisSettings
+from facerec.encodings import Encodings
 from facerec.faces import Encoding
-from facerec.index import Encodings
 from facerec.local.servers import RedisServer
 from facerec.ports import Scanned
 from facerec.values import Secret

@@ -46,7 +46,7 @@ def make_front() -> Flask:
 
 app = make_app()
 front = make_front()
-store = redis.Redis.from_url(os.environ.get("CELERY_REDIS", "redis://127.0.0.1:1"))
+store = redis.Redis.from_url(os.environ.get("CELERY_REDIS", "redis://127.0.0.1:1"), db=RESULTS)
 
 
 @front.post("/scan/image/<path:name>")

@@ -23,9 +23,9 @@ from benchmarks.common import print_json, print_table, timed
 from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases, RedisJournal
 from facerec.adapters.redis.layout import LINKS_KEPT, OWN
 from facerec.config import RedisSettings
+from facerec.encodings import Encodings
 from facerec.faces import Analysis, Box, Encoding, Face, Model, Point
 from facerec.identity import DEFAULT_OWNER, FACES_PER_IMAGE, image_hash
-from facerec.index import Encodings
 from facerec.jobs import ScanJob
 from facerec.local.servers import RedisServer
 from facerec.ports import Scanned

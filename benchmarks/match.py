@@ -30,9 +30,10 @@ from benchmarks.common import print_json, print_table, timed
 from benchmarks.crowd import LENGTH, directions
 from facerec.adapters.redis import RedisDatabases, RedisJournal
 from facerec.adapters.redis.layout import FACES
+from facerec.encodings import Encodings
 from facerec.faces import Box, Encoding, Face, Model, Point
 from facerec.identity import DEFAULT_OWNER, FACES_PER_IMAGE, image_hash
-from facerec.index import Encodings, FaceIndex
+from facerec.index import FaceIndex
 from facerec.loading import load_index
 from facerec.local.servers import RedisServer
 from facerec.records import HEAD, encoding_of, pack_face

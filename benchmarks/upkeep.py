@@ -2,9 +2,9 @@
 
 Commits pictures of one face each (every tenth person is in ten of them) into a private Redis, then loads the index, checks
 everything with ``facerec fsck`` and copies everything out with ``facerec export``, by the code of those commands. Then, in
-another Redis, what is large by itself: a picture under very many names, a name of very many pictures, and a gallery of very
-many faces. While each runs, Redis notes its slowest command, and a second client pings it every few milliseconds and notes
-the longest wait. The last line is JSON.
+another Redis, what is large by itself: a picture under very many names, a name of very many pictures, a gallery of very many
+faces, and persons of very many faces. While each runs, Redis notes its slowest command, and a second client pings it every few
+milliseconds and notes the longest wait. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -21,12 +21,23 @@ import numpy as np
 
 from benchmarks.common import print_json, print_table, timed
 from benchmarks.crowd import LENGTH, TOLERANCE, Store, directions, store
-from facerec.adapters.redis import RedisArchive, RedisAudit, RedisDatabases, RedisFaceBook, RedisJournal, RedisRepairs
+from facerec.adapters.redis import (
+    RedisArchive,
+    RedisAudit,
+    RedisDatabases,
+    RedisFaceBook,
+    RedisJournal,
+    RedisPeople,
+    RedisRepairs,
+)
 from facerec.adapters.redis.layout import HASH_TO_NAMES, LINKS, OWN
 from facerec.adapters.redis.names import repair_name
+from facerec.audit import Fault
+from facerec.encodings import Encodings
 from facerec.identity import DEFAULT_OWNER, FACES_PER_IMAGE
-from facerec.index import Encodings
+from facerec.jobs import ScanJob
 from facerec.loading import load_index
+from facerec.ports import Scanned
 from facerec.services.export import Copied, export_lines
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
@@ -107,19 +118,33 @@ def chores(known: Store) -> list[Chore]:
 
 
 def names_chores(known: Store, count: int) -> list[Chore]:
-    """A picture under so many names: finished, shown, checked, copied out and erased."""
+    """A picture under so many names: finished, shown, checked, copied out and erased; and another, found to be damaged."""
     databases, admissions = known.databases, known.admissions
-    job, scanned = known.begun(directions(1, 3)[0])
-    names = [f"holiday/2019/again/picture {number:06}.jpg" for number in range(count)]
-    for some in _parts(names):
-        databases.client(OWN).hset(f"names:{job.hash}", mapping=dict.fromkeys(some, job.ticket))
-    return [
+    job, scanned = sent_often(known, count, seed=3)
+    other, scanned_too = sent_often(known, count, seed=4)
+    fault = Fault("documents", "document", other.owner, other.hash, other.hash, "its state is not known")
+
+    def damage() -> None:
+        known.rule.finish([scanned_too])
+        databases.client(OWN).hset(f"image:{other.hash}", "state", "odd")
+
+    done = [
         chore("finish a picture of many names", known, lambda: known.rule.finish([scanned])),
         chore("show it", known, lambda: admissions.image(job.owner, job.hash)),
         chore("check it", known, lambda: RedisAudit(databases).inspect(job.owner, [job.hash])),
         chore("copy it out", known, lambda: list(RedisArchive(databases).images(job.ticket))),
         chore("erase it", known, lambda: admissions.erase(job.owner, job.hash)),
     ]
+    damage()
+    return [*done, chore("take out a damaged one", known, lambda: RedisRepairs(databases).repair(fault))]
+
+
+def sent_often(known: Store, count: int, seed: int) -> tuple[ScanJob, Scanned]:
+    """A picture of one face that was sent under so many names, and is not finished."""
+    job, scanned = known.begun(directions(1, seed)[0])
+    for some in _parts([f"holiday/{seed}/again/picture {number:06}.jpg" for number in range(count)]):
+        known.databases.client(OWN).hset(f"names:{job.hash}", mapping=dict.fromkeys(some, job.ticket))
+    return job, scanned
 
 
 def holders_chore(known: Store, count: int) -> Chore:
@@ -154,14 +179,49 @@ def gallery_chore(known: Store, count: int) -> Chore:
     return chore("remove a large gallery", known, lambda: book.remove_gallery(DEFAULT_OWNER, "large"))
 
 
+def people_chores(known: Store, count: int) -> list[Chore]:
+    """Two persons of so many faces each, of which only what bears on people is there."""
+    people = RedisPeople(known.databases)
+    one, other = (person_of_many(known, number, count) for number in (1, 2))
+    owner = DEFAULT_OWNER
+    return [
+        chore("name a person of many faces", known, lambda: people.edit(owner, one, name="Ann")),
+        chore("hide it", known, lambda: people.edit(owner, one, hidden=True)),
+        chore("take its name away", known, lambda: people.edit(owner, one, name="", hidden=False)),
+        chore("merge it into another", known, lambda: people.merge(owner, one, other)),
+        chore("take the merging back", known, lambda: people.undo(owner)),
+    ]
+
+
+def person_of_many(known: Store, person: int, count: int) -> int:
+    """A person without a name, of so many faces."""
+    client = known.databases.client(OWN)
+    for some in _parts([FACES_PER_IMAGE * (count * person + number) for number in range(count)]):
+        scored = {str(face): face for face in some}
+        with client.pipeline(transaction=False) as pipeline:
+            pipeline.zadd(f"person:{person}:faces", scored)
+            pipeline.zadd("faces:unknown", scored)
+            pipeline.hset("faces:person", mapping=dict.fromkeys(scored, str(person)))
+            pipeline.execute()
+    place = f"{count:010}:{person:016}"
+    client.hset(f"person:{person}", mapping={"created_at": 1, "changed_at": 1, "listed": f"unnamed {place}"})
+    client.zadd("people:unnamed", {place: 0})
+    return person
+
+
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     for start in range(0, len(items), 1000):
         yield items[start : start + 1000]
 
 
-def large(names: int, faces: int) -> list[Chore]:
+def large(names: int, faces: int, of_person: int) -> list[Chore]:
     with store() as known:
-        return [*names_chores(known, names), holders_chore(known, names), gallery_chore(known, faces)]
+        return [
+            *names_chores(known, names),
+            holders_chore(known, names),
+            gallery_chore(known, faces),
+            *people_chores(known, of_person),
+        ]
 
 
 def main() -> None:
@@ -169,6 +229,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200_000)
     parser.add_argument("--names", type=int, default=100_000, help="of one picture, and pictures of one name")
     parser.add_argument("--gallery", type=int, default=1_000_000, help="faces of the gallery that is removed")
+    parser.add_argument("--person", type=int, default=100_000, help="faces of each of two persons")
     arguments = parser.parse_args()
     images = arguments.images
     with store() as known:
@@ -178,7 +239,7 @@ def main() -> None:
         used = known.memory()
         done = chores(known)
         linked = known.databases.client(LINKS).dbsize()
-    done += large(arguments.names, arguments.gallery)
+    done += large(arguments.names, arguments.gallery, arguments.person)
     print_table(
         [(each.name, f"{each.seconds:.1f}", f"{each.slowest:.1f}", each.slow, f"{each.waited:.1f}") for each in done],
         ("what", "seconds", "slowest command ms", "over 50 ms", "longest ping ms"),
@@ -189,6 +250,7 @@ def main() -> None:
             "images": images,
             "names": arguments.names,
             "gallery": arguments.gallery,
+            "person": arguments.person,
             "redis_bytes_per_image": round(used / images),
             "slowest_ms": round(max(each.slowest for each in done), 1),
             "slow_commands": sum(each.slow for each in done),

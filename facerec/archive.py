@@ -39,6 +39,15 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedImage:
+    """An image that cannot be read, and why."""
+
+    owner: str
+    hash: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredKey:
     """A key of database 0, or a part of one, that belongs to no image.
 
@@ -67,7 +76,7 @@ class Archive(Protocol):
     def count(self) -> int:
         """How many images there are."""
 
-    def images(self, newest: int) -> Iterator[StoredImage]:
+    def images(self, newest: int) -> Iterator[StoredImage | DamagedImage]:
         """Every image up to the ticket ``newest``, each as it is at one moment; by owner and ticket."""
 
     def crowd(self) -> Iterator[tuple[str, str]]:

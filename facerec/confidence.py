@@ -37,7 +37,7 @@ def threshold_of(value: object) -> float | None:
         return None
     try:
         number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
-    except ValueError:
+    except (ValueError, OverflowError):
         number = -1.0
     if not 0.0 <= number <= 1.0:
         shown = value[:100] if isinstance(value, str) else None

@@ -90,19 +90,21 @@ class RabbitSettings:
 class RestSettings:
     """The front door. Sizes in bytes and pixels, times in seconds.
 
-    ``event_streams`` clients of a process may listen to events, on threads beyond ``threads``. ``rate_limit`` requests a second,
-    and ``rate_burst`` at once, a token may make of all front doors together; 0 means as many as it likes.
+    ``event_streams`` clients of a process may listen to events, on threads beyond ``threads``; those of one owner take half of
+    them at most. ``rate_limit`` requests a second, and ``rate_burst`` at once, a token may make of all front doors together; 0
+    means as many as it likes. ``trusted_proxies`` are believed when they say that a client came by https.
     """
 
     host: str = "127.0.0.1"
     port: int = 5000
     processes: int = 1
     threads: int = 16
-    event_streams: int = 32
+    event_streams: int = 64
     max_upload_bytes: int = 15 * MIB
     queue_limit: int = 100_000
     rate_limit: float = 0.0
     rate_burst: int = 100
+    trusted_proxies: tuple[Network, ...] = ()
     tokens_file: Path | None = None
     api_key: Secret = field(default_factory=lambda: Secret(""))
     interactive_timeout: float = 30.0
@@ -288,6 +290,7 @@ def _rest(env: Environment) -> RestSettings:
         queue_limit=env.get("QUEUE_LIMIT", at_least(1), default.queue_limit),
         rate_limit=env.get("RATE_LIMIT", between(0, 1e6), default.rate_limit),
         rate_burst=env.get("RATE_BURST", at_least(1), default.rate_burst),
+        trusted_proxies=env.get("TRUSTED_PROXIES", networks, default.trusted_proxies),
         tokens_file=env.get("TOKENS_FILE", Path, default.tokens_file),
         api_key=env.secret("FACE_MODEL_API_KEY"),
         interactive_timeout=env.get("INTERACTIVE_TIMEOUT", between(0.1, 600), default.interactive_timeout),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Self
 
 MAX_CANDIDATES = 1000
@@ -64,8 +64,15 @@ class Wish:
 
 
 def fields_at(at: float, zone: tzinfo) -> dict[str, str]:
-    """What is stored of the time of a face: seconds since the epoch, and the calendar day in a zone."""
-    return {"timestamp": f"{at:.6f}", "day": datetime.fromtimestamp(at, zone).date().isoformat()}
+    """What is stored of the time of a face: seconds since the epoch, and the calendar day in a zone.
+
+    Raises ValueError for a time that is not within the years 1 to 9999, in UTC and in the zone: nobody could be told it.
+    """
+    try:
+        day = datetime.fromtimestamp(at, UTC).astimezone(zone).date()
+    except (OverflowError, OSError) as error:
+        raise ValueError("a time is within the years 1 to 9999") from error
+    return {"timestamp": f"{at:.6f}", "day": day.isoformat()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -103,6 +104,6 @@ class Analysis:
     width: int
     height: int
     model: Model
-    faces: tuple[Face, ...]
+    faces: Sequence[Face]
     chips: tuple[bytes, ...] = ()
     renderings: Renderings | None = None

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from facerec.encodings import FaceIds
 from facerec.enrolment import Candidates, Enrolment
 from facerec.errors import BadParam
 from facerec.faces import Box, Face
-from facerec.index import FaceIds
 from facerec.ports import JournalGap, Moved
 
 DEFAULT_GALLERY = "default"
@@ -72,10 +72,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """The image that a face was removed from; ``empty`` when it is a posted photo without any face now."""
+    """The image that a face was removed from. ``last``: of a posted photo it would have been the last, and nothing was removed.
+
+    The photo is to be erased then, which takes the face with it in one step: were the face removed first, a front end that died
+    between the two would leave a photo that nobody asks for any more.
+    """
 
     image: str
-    empty: bool
+    last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ class FaceBook(Protocol):
         """Raises NotFound, BadParam."""
 
     def drop(self, owner: str, face: int, tolerance: float) -> Dropped | None:
-        """Remove a face from its image and from everywhere; None when there is none."""
+        """Remove a face from its image and from everywhere, unless it is the last; None when there is none."""
 
     def page(self, owner: str, gallery: str, bounds: Bounds, limit: int, meta: str | None = None) -> Page:
         """A page of a gallery, of the faces with this meta only when it is given."""

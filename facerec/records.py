@@ -20,7 +20,8 @@ With 5 landmarks a record takes about 555 bytes, with 68 about 690.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ VERSION = 1
 MAX_RECORD = 700
 _HEAD = struct.Struct("<BBBBQiiiif")
 _MODELS = frozenset(model.value for model in Model)
+_COARSEST = 31
+"""No landmark is shifted by more bits."""
+_MARKS = sum(mark.value for mark in Mark)
 _ENCODING_END = _HEAD.size + 4 * ENCODING_LENGTH
 Heads = NDArray[np.void]
 """Many records without their landmarks, as rows of HEAD."""
@@ -48,7 +52,7 @@ HEAD = np.dtype(
 def pack_face(face_id: int, face: Face, coarseness: int = 0) -> bytes:
     """The record of ``face``, with landmarks shifted by ``coarseness`` or more."""
     encoding = np.ascontiguousarray(face.encoding, dtype="<f4").tobytes()
-    for shift in range(coarseness, 32):
+    for shift in range(coarseness, _COARSEST + 1):
         landmarks = _pack_points(face.landmarks, face.box, shift)
         if _ENCODING_END + len(landmarks) <= MAX_RECORD:
             break
@@ -74,6 +78,53 @@ def unpack_face(record: bytes) -> tuple[int, Face]:
         model=Model(model),
         marks=frozenset(mark for mark in Mark if mark.value & marks),
     )
+
+
+class PackedFaces(Sequence[Face]):
+    """Faces that stay records until somebody looks at them: most are only written again, under other ids.
+
+    Raises InternalError when a record is damaged; looking at a face does not raise.
+    """
+
+    def __init__(self, records: Iterable[bytes]) -> None:
+        self.records = tuple(records)
+        for record in self.records:
+            if not is_sound(record):
+                raise InternalError(f"damaged face record of {len(record)} bytes")
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @overload
+    def __getitem__(self, place: int) -> Face: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> PackedFaces: ...
+
+    def __getitem__(self, place: int | slice) -> Face | PackedFaces:
+        if isinstance(place, slice):
+            return PackedFaces(self.records[place])
+        return unpack_face(self.records[place])[1]
+
+
+def records_of(faces: Sequence[Face], ids: Iterable[int]) -> tuple[bytes, ...]:
+    """The records of ``faces`` under these ids."""
+    if isinstance(faces, PackedFaces):
+        return tuple(_under(face_id, record) for face_id, record in zip(ids, faces.records, strict=True))
+    return tuple(pack_face(face_id, face) for face_id, face in zip(ids, faces, strict=True))
+
+
+def _under(face_id: int, record: bytes) -> bytes:
+    return record[:4] + face_id.to_bytes(8, "little") + record[12:]
+
+
+def is_sound(record: bytes) -> bool:
+    """Whether all of it can be read, and is as `pack_face` makes it."""
+    if not is_whole(record) or len(record) > MAX_RECORD or record[2] > _MARKS or record[3] > _COARSEST:
+        return False
+    landmarks = record[_ENCODING_END:]
+    numbers = sum(byte < 0x80 for byte in landmarks)
+    return numbers % 2 == 0 and (not landmarks or landmarks[-1] < 0x80)
 
 
 def is_whole(record: bytes) -> bool:

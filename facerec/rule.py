@@ -20,15 +20,16 @@ from typing import Protocol
 
 import numpy as np
 
+from facerec.encodings import stack_encodings
 from facerec.enrolment import MAX_CANDIDATES, Enrolment
 from facerec.errors import InternalError
 from facerec.faces import Analysis, Model
 from facerec.identity import FACES_PER_IMAGE, face_id, ticket_of
-from facerec.index import FaceIndex, stack_encodings
+from facerec.index import FaceIndex
 from facerec.jobs import ScanJob
 from facerec.loading import Progress, load_sets
 from facerec.ports import Commits, Held, JournalEntry, JournalGap, Moved, Obsolete, Scanned, Split, Written
-from facerec.records import encoding_of, face_id_of, is_comparable, model_of, pack_face
+from facerec.records import encoding_of, face_id_of, is_comparable, model_of, records_of
 from facerec.regeneration import AsideCommits, Remade
 from facerec.sets import Sets, SetsJournal, is_switch
 
@@ -73,7 +74,7 @@ def to_scanned(job: ScanJob, image_ticket: int, analysis: Analysis, enrolment: E
         width=analysis.width,
         height=analysis.height,
         model=analysis.model,
-        records=tuple(pack_face(face_id(image_ticket, n), face) for n, face in enumerate(analysis.faces)),
+        records=records_of(analysis.faces, (face_id(image_ticket, n) for n in range(len(analysis.faces)))),
         links=frozenset(),
         enrolment=enrolment,
     )

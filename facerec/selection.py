@@ -37,7 +37,7 @@ def joined(one: Analysis, other: Analysis) -> Analysis:
     if renderings and other.renderings:
         thumbnails = renderings.thumbnails + other.renderings.thumbnails
         renderings = Renderings(renderings.preview, renderings.small, thumbnails)
-    return Analysis(one.width, one.height, one.model, one.faces + other.faces, one.chips + other.chips, renderings)
+    return Analysis(one.width, one.height, one.model, (*one.faces, *other.faces), one.chips + other.chips, renderings)
 
 
 def overlap(one: Box, other: Box) -> float:

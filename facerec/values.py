@@ -60,6 +60,8 @@ class Environment:
             return Secret(Path(file).read_text(encoding="utf-8").strip())
         except OSError as error:
             raise ConfigError(f"{name}_FILE={file!r}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{name}_FILE={file!r}: is no UTF-8 text") from error
 
 
 def at_least(low: int) -> Callable[[str], int]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from facerec.errors import ChildDied, EngineFailure, TimeLimitExceeded
 from facerec.faces import Analysis, Box, Model, Renderings
-from facerec.records import join_records, pack_face, split_records, unpack_face
+from facerec.records import PackedFaces, join_records, records_of, split_records
 
 _LENGTHS = struct.Struct(">II")
 _CHUNK = 1 << 20
@@ -57,7 +57,7 @@ class Task:
 
 def analysis_frame(analysis: Analysis) -> tuple[dict[str, Any], bytes]:
     """An analysis as the header and body of a frame."""
-    records = join_records(pack_face(number, face) for number, face in enumerate(analysis.faces))
+    records = join_records(records_of(analysis.faces, range(len(analysis.faces))))
     chips = join_records(analysis.chips)
     header = {
         "ok": True,
@@ -71,14 +71,14 @@ def analysis_frame(analysis: Analysis) -> tuple[dict[str, Any], bytes]:
 
 
 def analysis_of(header: Mapping[str, Any], body: bytes) -> Analysis:
-    """The analysis in a frame."""
+    """The analysis in a frame. Raises InternalError when a face record is damaged."""
     chips_start = header["records"]
     chips_end = chips_start + header["chips"]
     return Analysis(
         width=header["width"],
         height=header["height"],
         model=Model(header["model"]),
-        faces=tuple(unpack_face(record)[1] for record in split_records(body[:chips_start])),
+        faces=PackedFaces(split_records(body[:chips_start])),
         chips=tuple(split_records(body[chips_start:chips_end])),
         renderings=_split_renderings(body[chips_end:]),
     )

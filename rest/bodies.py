@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -11,10 +11,12 @@ from werkzeug.formparser import MultiPartParser
 
 from facerec.errors import BadParam, TooLarge
 
+T = TypeVar("T")
 _PIECE = 256 * 1024
 _MULTIPART_EXTRA = 64 * 1024
 """What boundaries, part headers and small fields may add to a file."""
 _MULTIPART_PARTS = 16
+_SHOWN = 100
 
 
 def read_body(call: Request, limit: int) -> bytes:
@@ -59,8 +61,18 @@ def is_multipart(call: Request) -> bool:
     return call.mimetype == "multipart/form-data"
 
 
-def read_form(call: Request, limit: int) -> tuple[dict[str, str], dict[str, tuple[str, bytes]]]:
-    """Fields and files of a multipart body; a file is its name and bytes. Raises TooLarge, BadParam.
+Files = dict[str, tuple[str, bytes]]
+"""Name and bytes of each file of a form, by the name of its part."""
+
+
+def read_form(call: Request, limit: int) -> tuple[dict[str, str], Files]:
+    """Fields and files of a multipart body, none of them there twice. Raises TooLarge, BadParam."""
+    fields, files = read_form_of_lists(call, limit)
+    return {name: _only(name, values) for name, values in fields.items()}, files
+
+
+def read_form_of_lists(call: Request, limit: int) -> tuple[dict[str, list[str]], Files]:
+    """As `read_form`, with every value of a field that is there several times. Files are not: no part may be overlooked.
 
     The form is parsed in memory: what werkzeug does by itself may put a file on disk.
     """
@@ -76,11 +88,18 @@ def read_form(call: Request, limit: int) -> tuple[dict[str, str], dict[str, tupl
         raise TooLarge(f"the form has more than {_MULTIPART_PARTS} parts") from error
     except ValueError as error:
         raise BadParam("body", f"the multipart body cannot be read: {error}") from error
-    read = {name: (part.filename or "", part.stream.read()) for name, part in files.items()}
+    parts = {name: _only(name, found) for name, found in files.lists()}
+    read = {name: (part.filename or "", part.stream.read()) for name, part in parts.items()}
     for _, content in read.values():
         if len(content) > limit:
             raise _too_large(limit)
-    return fields.to_dict(), read
+    return dict(fields.lists()), read
+
+
+def _only(name: str, values: list[T]) -> T:
+    if len(values) > 1:
+        raise BadParam(name[:_SHOWN], "given more than once")
+    return values[0]
 
 
 def _in_memory(*_: Any, **__: Any) -> io.BytesIO:
@@ -98,7 +117,7 @@ def read_image(call: Request, limit: int) -> bytes:
     return the_file(files)[1]
 
 
-def the_file(files: dict[str, tuple[str, bytes]]) -> tuple[str, bytes]:
+def the_file(files: Files) -> tuple[str, bytes]:
     """Name and bytes of the part ``file``. Raises BadParam when it is missing."""
     if "file" not in files:
         raise BadParam("file", "the multipart body has no part 'file' with a file name")

@@ -11,7 +11,7 @@ from rest.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-SECURITY_HEADERS = {
+DEFAULT_HEADERS = {
     # blob: is a picture that the page shows before it sends it.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -19,7 +19,9 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
 }
+"""What every answer has that does not say otherwise."""
 
 
 def register_calls(app: Flask, metrics: Metrics) -> None:
@@ -31,9 +33,11 @@ def register_calls(app: Flask, metrics: Metrics) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        response.headers.setdefault("Cache-Control", "no-store")
+        # Headers.setdefault raises and catches an error of HTTP for each name that is not there.
+        there = set(response.headers.keys(lower=True))
+        for name, value in DEFAULT_HEADERS.items():
+            if name.lower() not in there:
+                response.headers.add(name, value)
         seconds = time.monotonic() - g.started
         rule = request.url_rule
         metrics.count(_method(), rule.rule if rule else "none", response.status_code, seconds)

@@ -22,14 +22,14 @@ class Stream:
     """The changes that one client gets."""
 
     def __init__(self, owner: str, hashes: Collection[str]) -> None:
-        self._owner = owner
+        self.owner = owner
         self._hashes = frozenset(hashes)
         self._waiting: queue.Queue[Change | None] = queue.Queue(BACKLOG)
         self.ended = False
 
     def offer(self, change: Change) -> None:
         """Called by the hub: keep the change when it is for this client."""
-        if change.owner != self._owner or (self._hashes and change.hash not in self._hashes):
+        if change.owner != self.owner or (self._hashes and change.hash not in self._hashes):
             return
         try:
             self._waiting.put_nowait(change)
@@ -53,7 +53,11 @@ class Stream:
 
 
 class EventHub:
-    """At most ``limit`` streams over one subscription, which is there while there are streams."""
+    """At most ``limit`` streams over one subscription, which is there while there are streams.
+
+    An owner may open another while more are free than he has: whoever is alone gets half of all, and each owner who takes as
+    many as he can leaves as many to those who come after.
+    """
 
     def __init__(self, changes: Changes, limit: int) -> None:
         self._changes = changes
@@ -69,15 +73,31 @@ class EventHub:
         with self._lock:
             if self._closed:
                 raise ServiceUnavailable("this server is about to end")
-            if len(self._streams) >= self._limit:
-                raise Backpressure(
-                    f"there are {self._limit} streams of events; ask for the states instead", _RETRY_AFTER
-                )
+            self._check_share(owner)
             if not self._listening:
                 self._listen(self._changes.subscribe())
             stream = Stream(owner, hashes)
             self._streams.add(stream)
             return stream
+
+    def _check_share(self, owner: str) -> None:
+        free = self._limit - len(self._streams)
+        own = sum(stream.owner == owner for stream in self._streams)
+        if free <= 0:
+            raise Backpressure(
+                f"all {self._limit} streams of events are taken; ask for the states instead, or come again",
+                _RETRY_AFTER,
+            )
+        if own >= free:
+            raise Backpressure(
+                f"{own} streams of events are yours, and the other {free} are kept for other owners; "
+                "close some, or ask for the states instead",
+                _RETRY_AFTER,
+            )
+
+    def count(self) -> int:
+        """How many streams there are."""
+        return len(self._streams)
 
     def leave(self, stream: Stream) -> None:
         """The client is gone."""
@@ -109,6 +129,10 @@ class EventHub:
                     self._offer(change)
         except ServiceUnavailable as error:
             log.info("the events are interrupted: %s", error.reason, extra={"action": "events_interrupted"})
+            self._interrupt()
+        except Exception:
+            # A bug. Nobody must wait for a thread that is dead: the streams end, and the next one subscribes anew.
+            log.exception("the events broke", extra={"action": "events_interrupted"})
             self._interrupt()
         finally:
             subscription.close()

@@ -21,7 +21,7 @@ from facerec.faces import Box, Model
 from facerec.identity import DEFAULT_OWNER
 from facerec.jobs import Request
 from facerec.model import parse_model
-from rest.auth import token_in
+from rest.auth import bound_rate, fingerprint, token_in
 from rest.bodies import read_form, the_file
 from rest.context import owner, services
 from rest.docs import Operation, describes
@@ -68,7 +68,11 @@ def register_nextcloud(app: Flask) -> None:
 
 
 def authenticate_key() -> None:
-    """Before a request: the api key of the settings or an ordinary token, never nothing. Raises AuthFailed."""
+    """Before a request: the api key of the settings or an ordinary token, never nothing.
+
+    The key has no limit, because the app shows its administrator every answer but 200 as an error. Raises AuthFailed,
+    Backpressure, StoreUnavailable.
+    """
     key = services().settings.rest.api_key
     sent = token_in(request.headers)
     if sent is None:
@@ -81,7 +85,8 @@ def authenticate_key() -> None:
     token_owner = services().tokens.owner_of(sent)
     if token_owner is None:
         raise AuthFailed("nobody has this key")
-    g.owner = token_owner
+    g.owner, g.token = token_owner, fingerprint(sent)
+    bound_rate(g.token)
 
 
 @describes(Operation("Nextcloud: which model is served", answer=dict[str, Any], public=True))

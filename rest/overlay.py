@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
 _LINE = 1 / 240
 """Width of a line as a part of the picture's longer side."""
+_NO_XML = re.compile("[\ufffe\uffff]")
+"""What a name may hold and an XML document may not, not even escaped."""
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def overlay_svg(document: Mapping[str, Any], preview: bytes) -> str:
@@ -19,7 +23,7 @@ def overlay_svg(document: Mapping[str, Any], preview: bytes) -> str:
     frames = "".join(_frame(face, line) for face in document["faces"])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
-        f"<title>{escape(', '.join(document['names']))}</title>"
+        f"<title>{escape(_NO_XML.sub(_REPLACEMENT, ', '.join(document['names'])))}</title>"
         f'<image href="data:image/jpeg;base64,{picture}" width="{width}" height="{height}"'
         f' preserveAspectRatio="none"/>{frames}</svg>'
     )

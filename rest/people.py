@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Flask, Response, jsonify, request
 from pydantic import BaseModel
 
-from facerec.errors import BadParam
+from facerec.errors import BadParam, NotFound
 from facerec.faces import Model
 from facerec.jobs import Request
 from facerec.services.people_suggestions import suggest
@@ -126,8 +126,15 @@ def patch_person(person: str) -> Response:
     if not change.model_fields_set:
         raise BadParam("body", "nothing is said that could be changed")
     name = (change.name or "") if "name" in change.model_fields_set else None
+    before = services().people.person(owner(), number) if name == "" else None
     services().people.edit(owner(), number, name=name, hidden=change.hidden, cover=change.cover)
-    return jsonify(_person(services().people.person(owner(), number)))
+    try:
+        after = services().people.person(owner(), number)
+    except NotFound:
+        if before is None:
+            raise
+        after = before | {"name": None, "same_name": []}  # the name was all that there was of this person
+    return jsonify(_person(after))
 
 
 @describes(

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, request
 
 from facerec.errors import BadParam, NotFound
-from facerec.identity import check_hash
+from facerec.identity import check_hash, image_hash
 from facerec.services.pictures import ORIGINAL, PREVIEW, SMALL
 from rest.auth import authenticate
 from rest.context import owner, services
@@ -49,7 +49,7 @@ def register_pictures(app: Flask) -> None:
 def get_original(image: str) -> Response:
     original = _picture(image, ORIGINAL)
     kind, ending = _TYPES[services().probe(original, _UNLIMITED).format]
-    response = _answer(original, kind, f"{image}-original")
+    response = _answer(original, kind, image)
     response.headers["Content-Disposition"] = f'inline; filename="{image[:16]}.{ending}"'
     return response
 
@@ -58,12 +58,12 @@ def get_original(image: str) -> Response:
     Operation("The upright picture as JPEG, 1280 pixels at most, without metadata", media="image/jpeg", errors=_ERRORS)
 )
 def get_preview(image: str) -> Response:
-    return _answer(_picture(image, PREVIEW), "image/jpeg", f"{image}-preview")
+    return _answer(_picture(image, PREVIEW), "image/jpeg")
 
 
 @describes(Operation("The same, 320 pixels at most", media="image/jpeg", errors=_ERRORS))
 def get_small(image: str) -> Response:
-    return _answer(_picture(image, SMALL), "image/jpeg", f"{image}-small")
+    return _answer(_picture(image, SMALL), "image/jpeg")
 
 
 @describes(Operation("The picture with boxes drawn", media="image/svg+xml", errors=_ERRORS))
@@ -72,7 +72,7 @@ def get_overlay(image: str) -> Response:
     preview = _picture(image, PREVIEW)
     if document is None or document["state"] != "done":
         raise NotFound("there is no such image, or it is not finished")
-    return _answer(overlay_svg(document, preview).encode(), "image/svg+xml", f"{image}-overlay")
+    return _answer(overlay_svg(document, preview).encode(), "image/svg+xml")
 
 
 @describes(Operation("A face, 160 x 160 pixels", media="image/jpeg", errors=_ERRORS))
@@ -83,7 +83,7 @@ def get_thumbnail(face: str) -> Response:
     picture = services().pictures.thumbnail(owner(), int(face))
     if picture is None:
         raise NotFound("there is no such face, or no picture of it is kept")
-    return _answer(picture, "image/jpeg", f"face-{face}")
+    return _answer(picture, "image/jpeg")
 
 
 def thumbnail_path(face: dict[str, Any]) -> str | None:
@@ -99,11 +99,14 @@ def _picture(image: str, name: str) -> bytes:
     return picture
 
 
-def _answer(content: bytes, kind: str, tag: str) -> Response:
-    """Browsers may keep it, but ask every time whether it is still there: an erased picture must not be shown."""
+def _answer(content: bytes, kind: str, digest: str | None = None) -> Response:
+    """Browsers may keep it, but ask every time whether it is still there, and the same: an erased picture must not be shown.
+
+    ``digest`` is that of the content when it is known.
+    """
     response = Response(content, content_type=kind)
     response.headers["Content-Security-Policy"] = SANDBOX
     response.headers["Cache-Control"] = "private, no-cache"
-    response.set_etag(tag)
+    response.set_etag(digest or image_hash(content))
     response.make_conditional(request)
     return response

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import select
 import shutil
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
 from gunicorn.app.base import BaseApplication
@@ -24,6 +27,9 @@ from rest.context import EXTENSION
 from rest.errors import answer
 from rest.metrics import forget_process
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 log = logging.getLogger(__name__)
 
 KEEPALIVE = 75
@@ -32,15 +38,20 @@ GRACE = 5.0
 LINGER = 5.0
 LINGER_BYTES = 64 * 1024 * 1024
 """How long, and for how many bytes, a client that was answered early may go on sending."""
+STAY = 0.02
+"""Seconds for which a thread waits for the next request of its connection, when nobody waits for the thread."""
+_NO_TIME = 1e-6
+"""A timeout that is over at once; nought would mean not to wait, and is another error."""
 MAX_REQUEST_LINE = 8190
 """The longest that gunicorn allows: 1024 characters of a name take up to 12 bytes each when URL-encoded, most far fewer."""
 
 
 class PatientSocket(socket.socket):
-    """A client's connection that gives up on it when a request comes too slowly.
+    """A client's connection that gives up on it when a request comes too slowly, or an answer is read too slowly.
 
-    gunicorn sets no limit, so a handful of clients that send a byte now and then could hold every thread. Each request may
-    take FIRST seconds and one more for every RATE bytes that have come; then the connection looks closed to its reader.
+    gunicorn sets no limit, so a handful of clients that send a byte now and then, or that never read what they asked for, could
+    hold every thread. Each request, and each piece of an answer, may take FIRST seconds and one more for every RATE bytes that
+    have come or gone; then the connection looks closed.
     """
 
     FIRST = 20.0
@@ -70,9 +81,39 @@ class PatientSocket(socket.socket):
         self._until += len(received) / self.RATE
         return received
 
+    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
+        until = time.monotonic() + self.FIRST
+        rest = memoryview(data)
+        while rest:
+            sent = self._send_before(until, rest, flags)
+            until += sent / self.RATE
+            rest = rest[sent:]
+
+    def _send_before(self, until: float, data: memoryview, flags: int) -> int:
+        before = self.gettimeout()
+        try:
+            self.settimeout(max(until - time.monotonic(), _NO_TIME))
+            return self.send(data, flags)
+        except TimeoutError as error:
+            raise BrokenPipeError(errno.EPIPE, "the client does not read its answer") from error
+        finally:
+            self.settimeout(before)
+
+
+class _Threads(ThreadPoolExecutor):
+    """The threads that serve requests."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a request waits for a thread."""
+        return not self._work_queue.empty()
+
 
 class FrontWorker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's threaded worker with patient sockets and errors in our shape."""
+
+    def get_thread_pool(self) -> _Threads:
+        return _Threads(max_workers=self.cfg.threads)
 
     def handle(self, conn: TConn) -> Any:
         if not isinstance(conn.sock, PatientSocket):
@@ -80,25 +121,67 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]
             conn.sock = PatientSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
         conn.sock.expect_request()
         kept = super().handle(conn)
+        while kept is True and self._goes_on(conn.sock):
+            conn.sock.expect_request()
+            kept = super().handle(conn)
         if kept is False:
             # Many clients read an early answer only after they have sent everything, and closing a connection with unread
             # bytes resets it before they can. gunicorn would wait for them in the thread that accepts, and for 64 KiB only.
             close_graceful(conn.sock, LINGER, LINGER_BYTES)
         return kept
 
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
+        """The answer has said whether the connection is kept. gunicorn would close it all the same when more than 64 KiB of a body
+        were refused unread, as of every upload beyond a limit of rate, and the client's next request would be lost."""
+        until = time.monotonic() + LINGER
+        return keepalive and bool(conn.parser.finish_body(deadline=until, max_bytes=LINGER_BYTES))
+
+    def finish_request(self, conn: TConn, served: Future[Any]) -> None:
+        """gunicorn would close a closed connection again, fail, and count it as two that are gone: with fewer than none left it
+        stops without waiting for the requests that it still serves."""
+        if conn.sock.fileno() < 0:
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, served)
+
+    def _goes_on(self, client: socket.socket) -> bool:
+        """Whether the next request is there, or comes at once, as those of a bulk client do.
+
+        The way of a connection back to the thread that waits for all of them, and from there to a thread of the pool, makes the
+        threads wait for each other.
+        """
+        if not self.alive or self.tpool.is_wanted:
+            return False
+        readable = select.poll()
+        readable.register(client, select.POLLIN)
+        return bool(readable.poll(1000 * STAY))
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._end_streams()
         super().handle_exit(sig, frame)
 
     def is_parent_alive(self) -> bool:
-        """When the server was killed, this process finishes its requests, and leaves the port to the next server at once."""
-        alive: bool = super().is_parent_alive()
-        if not alive:
+        """When the server was killed, this process ends as if it had been told to."""
+        if not super().is_parent_alive():
+            self.alive = False
             self._end_streams()
-            self.set_accept_enabled(False)
-            for listener in self.sockets:
-                listener.close()
-        return alive
+        return bool(self.alive)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """A process that ends serves who has come, and leaves the port to the next server at once: who comes now is refused, and
+        does not wait for an answer that nobody will give."""
+        super().set_accept_enabled(enabled)
+        while self.sockets and not self.alive:
+            listener = self.sockets.pop()
+            self._take_waiting(listener)
+            listener.close()
+
+    def _take_waiting(self, listener: socket.socket) -> None:
+        """The connections that the system has made already."""
+        before = -1
+        while before < self.nr_conns:
+            before = self.nr_conns
+            self.accept(listener)
 
     def _end_streams(self) -> None:
         """Streams of events would keep a stopping process for as long as their clients listen."""
@@ -183,7 +266,12 @@ class FrontServer(BaseApplication):  # type: ignore[misc]
             "keepalive": KEEPALIVE,
             "graceful_timeout": int(max(settings.interactive_timeout, settings.fetch_total_timeout) + GRACE),
             "limit_request_line": MAX_REQUEST_LINE,
-            "forwarded_allow_ips": "",
+            # Of what a proxy may say only this is believed: gunicorn would also take the path itself from a header.
+            "forwarded_allow_ips": ",".join(map(str, settings.trusted_proxies)),
+            "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
+            "forwarder_headers": "",
+            # The system would send files past the patience of our sockets.
+            "sendfile": False,
             "control_socket_disable": True,
             "logger_class": PlainLogger,
             "proc_name": "facerec-rest",

@@ -88,7 +88,7 @@ def delete_webhook() -> Response:
     return jsonify({"removed": True})
 
 
-@describes(Operation("Call the webhook now, with a test event", answer=Tried, errors=_ERRORS))
+@describes(Operation("Call the webhook now, with a test event", answer=Tried, errors=(*_ERRORS, 429)))
 def post_test() -> Response:
     no_query(request)
     found = _webhook()

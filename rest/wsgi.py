@@ -48,6 +48,7 @@ from facerec.services.regeneration import Regeneration
 from facerec.services.uploads import Uploads
 from rest.app import create_app
 from rest.hub import EventHub
+from rest.seats import SeatedRequester
 from rest.services import Services
 
 
@@ -69,68 +70,92 @@ def build(settings: Settings, metrics_folder: Path | None) -> tuple[Flask, Calla
     return create_app(services, metrics_folder), close
 
 
+class _Shared:
+    """What several services stand on."""
+
+    def __init__(self, settings: Settings, databases: RedisDatabases) -> None:
+        patience = settings.rest.interactive_timeout
+        self.hub = EventHub(RedisChanges(databases), settings.rest.event_streams)
+        threads = settings.rest.threads + settings.rest.event_streams
+        self.requester = SeatedRequester(RabbitRequester(settings.rabbitmq), threads, self.hub.count)
+        matches = WorkerMatches(self.requester, patience)
+        self.admissions = RedisAdmissions(databases, matches)
+        self.overview = RedisOverview(databases, matches)
+        self.tokens = RedisTokens(databases, settings.rest.tokens_file)
+        self.whereabouts = RedisWhereabouts(databases)
+        self.workers = RedisWorkers(databases)
+        self.people = RedisPeople(databases)
+        self.book = RedisFaceBook(databases)
+        self.images = open_image_store(settings.image_store)
+        self.letters = RabbitDeadLetters(settings.rabbitmq)
+        self.fetcher = UrlFetcher(settings.rest)
+        self.lookup = Lookup(self.requester, patience, time.time)
+        self.enrolments = Enrolments(self.book, self.admissions, self.lookup, time.time, patience)
+        self.identification = Identification(
+            self.book, self.lookup, RedisJournal(databases), settings.findface.identify_strict
+        )
+        self.erasure = Erasure(
+            admissions=self.admissions,
+            overview=self.overview,
+            errands=RedisErrands(databases),
+            images=self.images,
+            letters=self.letters,
+        )
+
+
 def build_services(settings: Settings, databases: RedisDatabases) -> Services:
     """The ports over RabbitMQ, Redis and the web. Raises ConfigError."""
-    requester = RabbitRequester(settings.rabbitmq)
-    matches = WorkerMatches(requester, settings.rest.interactive_timeout)
-    admissions = RedisAdmissions(databases, matches)
-    tokens = RedisTokens(databases, settings.rest.tokens_file)
-    overview = RedisOverview(databases, matches)
-    whereabouts = RedisWhereabouts(databases)
-    images = open_image_store(settings.image_store)
-    letters = RabbitDeadLetters(settings.rabbitmq)
-    book = RedisFaceBook(databases)
-    lookup = Lookup(requester, settings.rest.interactive_timeout, time.time)
-    fetcher = UrlFetcher(settings.rest)
-    contacts = RedisContactAnswers(databases)
-    workers = RedisWorkers(databases)
-    own = settings.findface
-    people = RedisPeople(databases)
-    erasure = Erasure(
-        admissions=admissions, overview=overview, errands=RedisErrands(databases), images=images, letters=letters
-    )
-    enrolments = Enrolments(book, admissions, lookup, time.time, settings.rest.interactive_timeout)
-    identification = Identification(book, lookup, RedisJournal(databases), own.identify_strict)
-    scans = WorkerScans(
-        admissions=admissions,
-        records=contacts,
-        fetcher=fetcher,
-        probe=probe,
-        requester=requester,
-        max_pixels=settings.max_pixels,
-    )
+    own = _Shared(settings, databases)
+    findface = settings.findface
     return Services(
         settings=settings,
-        admissions=admissions,
+        admissions=own.admissions,
         publisher=RabbitJobPublisher(settings.rabbitmq),
-        requester=requester,
-        tokens=tokens,
-        workers=workers,
-        fetcher=fetcher,
+        requester=own.requester,
+        tokens=own.tokens,
+        workers=own.workers,
+        fetcher=own.fetcher,
         probe=probe,
-        overview=overview,
-        whereabouts=whereabouts,
-        sessions=RedisSessions(databases, tokens),
+        overview=own.overview,
+        whereabouts=own.whereabouts,
+        sessions=RedisSessions(databases, own.tokens),
         rates=RedisRates(databases),
-        pictures=Pictures(images, whereabouts),
-        people=people,
-        erasure=erasure,
-        dead=DeadLetters(letters, admissions),
-        findface=book,
-        lookup=lookup,
-        enrolments=enrolments,
-        identification=identification,
-        removal=FaceRemoval(book, erasure, settings.tolerance),
-        uploads=Uploads(
-            images, lambda image: probe(image, settings.max_pixels), settings.rest.max_upload_bytes, time.time
-        ),
-        persons=Persons(people, book, enrolments, identification, own, time.time),
-        attributing=Attributing(load_analyser(own.analyser)),
+        pictures=Pictures(own.images, own.whereabouts),
+        people=own.people,
+        erasure=own.erasure,
+        dead=DeadLetters(own.letters, own.admissions),
+        findface=own.book,
+        lookup=own.lookup,
+        enrolments=own.enrolments,
+        identification=own.identification,
+        removal=FaceRemoval(own.book, own.erasure, settings.tolerance),
+        uploads=_uploads(settings, own),
+        persons=Persons(own.people, own.book, own.enrolments, own.identification, findface, time.time),
+        attributing=Attributing(load_analyser(findface.analyser)),
         webhooks=RedisWebhooks(databases),
-        hub=EventHub(RedisChanges(databases), settings.rest.event_streams),
-        regeneration=Regeneration(RedisRegeneration(databases), RedisWorkers(databases)),
-        contacts=ContactBooks(contacts, scans, parallel=max(1, settings.rest.threads // 2)),
+        hub=own.hub,
+        regeneration=Regeneration(RedisRegeneration(databases), own.workers),
+        contacts=_contacts(settings, databases, own),
     )
+
+
+def _uploads(settings: Settings, own: _Shared) -> Uploads:
+    return Uploads(
+        own.images, lambda image: probe(image, settings.max_pixels), settings.rest.max_upload_bytes, time.time
+    )
+
+
+def _contacts(settings: Settings, databases: RedisDatabases, own: _Shared) -> ContactBooks:
+    answers = RedisContactAnswers(databases)
+    scans = WorkerScans(
+        admissions=own.admissions,
+        records=answers,
+        fetcher=own.fetcher,
+        probe=probe,
+        requester=own.requester,
+        max_pixels=settings.max_pixels,
+    )
+    return ContactBooks(answers, scans, parallel=max(1, settings.rest.threads // 2))
 
 
 def build_tokens(settings: Settings) -> Tokens:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,12 +20,24 @@ from facerec.adapters.redis import RedisDatabases
 from facerec.config import RabbitSettings, RedisSettings, load_settings
 from facerec.local.servers import RabbitServer, RedisServer, ServerMissing
 from facerec.values import Secret
+from tests import pictures
 
 
 def pytest_configure() -> None:
     """A shell starts what runs in the background with SIGINT ignored, and the programs under test would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the shared broker complained of is part of the report of a test that failed."""
+    report = yield
+    server = getattr(item, "funcargs", {}).get("rabbit_server")
+    if report.failed and isinstance(server, RabbitServer):
+        complaints = [line for line in server.log.read_text(errors="replace").splitlines() if "[error]" in line]
+        report.sections.append(("RabbitMQ's last errors", "\n".join(complaints[-40:])))
+    return report
 
 
 class _Recorder(dict[str, str]):
@@ -54,10 +66,22 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def _absent(error: ServerMissing) -> NoReturn:
+def absent(error: ServerMissing) -> NoReturn:
+    """Skip the test that needs it, or fail it in CI."""
     if os.environ.get("CI"):
         pytest.fail(str(error))
     pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def archive() -> dict[str, Path]:
+    """The pictures inside the archive of face_recognition: skipped without network here, a failure in CI."""
+    try:
+        return pictures.archive_pictures()
+    except pictures.NoPictures as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +178,7 @@ def _started(server: RedisServer | RabbitServer) -> Iterator[None]:
     try:
         server.start()
     except ServerMissing as error:
-        _absent(error)
+        absent(error)
     try:
         yield
     finally:

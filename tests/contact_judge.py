@@ -21,9 +21,9 @@ from facerec.adapters.redis import RedisAdmissions, RedisContactAnswers, RedisDa
 from facerec.adapters.redis.contacts_check import contact_faults
 from facerec.adapters.redis.layout import prefix
 from facerec.adapters.redis.people_check import check_people
+from facerec.encodings import stack_encodings
 from facerec.engine.fake import fake_encoding
 from facerec.faces import Encoding
-from facerec.index import stack_encodings
 from facerec.records import encoding_of, face_id_of, model_of
 from facerec.services.contacts_rule import Ranked, confidence, nearest_contacts, representatives
 from facerec.services.contacts_store import Snapshot

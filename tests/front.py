@@ -354,7 +354,9 @@ class FakeWebhooks:
     def remove(self, owner: str) -> bool:
         return self.hooks.pop(owner, None) is not None
 
-    def due(self, limit: int, lease: float) -> Sequence[Notice]:
+    def due(
+        self, limit: int, lease: float, each: int | None = None, calling: Mapping[str, int] | None = None
+    ) -> Sequence[Notice]:
         raise AssertionError("calls are for workers")
 
     def settle(self, notice: Notice, status: int | None, error: str) -> None:
@@ -372,6 +374,9 @@ class FakeErrands:
         self.settled: list[Place] = []
 
     def turn(self, errand: str, seconds: float) -> bool:
+        raise AssertionError("errands are for workers")
+
+    def finish(self, limit: int, after: float) -> None:
         raise AssertionError("errands are for workers")
 
     def erasure(self, owner: str, image_hash: str) -> Place | None:
@@ -451,13 +456,13 @@ class FakeChanges(Failing):
         self.subscriptions.append(FakeSubscription())
         return self.subscriptions[-1]
 
-    def put(self, told: Change | FacerecError) -> None:
+    def put(self, told: Change | Exception) -> None:
         self.subscriptions[-1].waiting.put(told)
 
 
 class FakeSubscription:
     def __init__(self) -> None:
-        self.waiting: queue.Queue[Change | FacerecError] = queue.Queue()
+        self.waiting: queue.Queue[Change | Exception] = queue.Queue()
         self.closed = threading.Event()
 
     def next(self, seconds: float) -> Change | None:
@@ -465,7 +470,7 @@ class FakeSubscription:
             told = self.waiting.get(timeout=seconds)
         except queue.Empty:
             return None
-        if isinstance(told, FacerecError):
+        if isinstance(told, Exception):
             raise told
         return told
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from facerec.faces import Model
+from facerec.index import FaceIndex
 from facerec.jobs import Reply, Request
 from facerec.rule import ScanRule
-from worker.interactive import matches_document, model_of, probes_of
+from worker.interactive import matches_document, matches_in, model_of, models_of, probes_of, set_of
 
 
 class IndexRequester:
@@ -22,19 +23,22 @@ class IndexRequester:
         request = Request.from_message(request.headers, request.body)
         if not self._rule.catch_up():
             self._rule.load()
-        model = model_of(request.parameters)
-        assert model is not None
+        asked = set_of(request.parameters)
+        assert asked is not None
+        index = self._rule.sets.index_for(asked)
         if request.verb == "search":
-            return Reply(True, self._search(request, model))
+            return Reply(True, self._search(request, index))
         assert request.verb == "matches"
-        pairs = self._rule.index.matches(request.owner, model, probes_of(request.body), self._tolerance)
+        probes = probes_of(request.body)
+        models = models_of(request.parameters, len(probes), Model.HOG)
+        pairs = matches_in(index, request.owner, models, probes, self._tolerance)
         return Reply(True, matches_document(pairs, request.parameters))
 
-    def _search(self, request: Request, model: Model) -> dict[str, Any]:
+    def _search(self, request: Request, index: FaceIndex) -> dict[str, Any]:
         count, limit = int(request.parameters["count"]), float(request.parameters["limit"])
-        found = [
-            self._rule.index.nearest(request.owner, model, probe, count, limit) for probe in probes_of(request.body)
-        ]
+        model = model_of(request.parameters)
+        assert model is not None
+        found = [index.nearest(request.owner, model, probe, count, limit) for probe in probes_of(request.body)]
         return {"probes": [[{"face_id": hit.face_id, "distance": hit.distance} for hit in hits] for hits in found]}
 
     def close(self) -> None:

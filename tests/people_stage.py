@@ -9,9 +9,9 @@ from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases
 from facerec.adapters.redis.layout import OWN, prefix
 from facerec.adapters.redis.people import RedisPeople
 from facerec.adapters.redis.people_grouping import RedisGrouping
+from facerec.encodings import Encodings
 from facerec.faces import Analysis, Model
 from facerec.identity import DEFAULT_OWNER, face_id
-from facerec.index import Encodings
 from facerec.rule import ScanRule, to_scanned
 from facerec.services.grouping import Neighbour
 from facerec.services.grouping_follower import Follower, search_in
@@ -38,9 +38,9 @@ class Stage:
         self.rule.load()
         self.follower = Follower(worker, RedisGrouping(databases), RedisJournal(databases), self.search)
 
-    def search(self, owner: str, model: Model, faces: Any, rows: Encodings) -> list[list[Neighbour]]:
+    def search(self, owner: str, model: Model, faces: Any, rows: Encodings, most: int | None) -> list[list[Neighbour]]:
         self.rule.catch_up()
-        return search_in(self.rule.index, owner, model, faces, rows)
+        return search_in(self.rule.index, owner, model, faces, rows, most)
 
     def scan(self, *places: float, owner: str = DEFAULT_OWNER, faces: Analysis | None = None) -> Scene:
         """Scan a new picture to the end; its faces lie at the places given."""

@@ -31,6 +31,7 @@ from facerec.adapters.redis import (
     RedisWorkers,
 )
 from facerec.config import Settings, load_settings
+from facerec.engine.memory import one_heap
 from facerec.engine.options import EngineOptions
 from facerec.errors import FacerecError
 from facerec.logs import set_up_logs
@@ -43,6 +44,7 @@ from worker.keeper import Keeping
 from worker.metrics import WorkerMetrics
 from worker.parts import Surroundings
 from worker.pool import EnginePool
+from worker.postman import AT_ONCE
 
 log = logging.getLogger(__name__)
 DAY = 86400.0
@@ -70,11 +72,18 @@ def child_settings(settings: Settings) -> dict[str, Any]:
     }
 
 
+def cores() -> int:
+    """Those that this process may use; only on Linux can they be fewer than the machine has."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def build(settings: Settings, name: str) -> Worker:
     """A worker over RabbitMQ and Redis; nothing connects before it runs."""
     databases = RedisDatabases(settings.redis)
     own = settings.worker
-    processes = own.processes or len(os.sched_getaffinity(0))
+    processes = own.processes or cores()
 
     def pool(crashed: Callable[[], None]) -> EnginePool:
         return EnginePool(child_settings(settings), processes, own.reserved, own.job_time_limit, crashed)
@@ -109,7 +118,7 @@ def build(settings: Settings, name: str) -> Worker:
             retention=settings.image_retention_days * DAY,
             sweep=Sweeper(RedisContactAnswers(databases)).sweep,
         ),
-        courier=Courier(RedisWebhooks(databases), RedisOverview(databases), UrlFetcher(settings.rest)),
+        courier=Courier(RedisWebhooks(databases), RedisOverview(databases), UrlFetcher(settings.rest, at_once=AT_ONCE)),
     )
     return Worker(around)
 
@@ -131,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m worker", description="Finds the faces of queued pictures.")
     parser.add_argument("--version", action="version", version=f"facerec {__version__}")
     parser.parse_args(arguments)
+    one_heap()
     try:
         return run(load_settings())
     except FacerecError as error:

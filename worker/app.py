@@ -30,7 +30,7 @@ class Worker:
         self._crashed = threading.Event()
         self._loaded = False
         self._parts = parts = Parts(around, self.crash)
-        self._pulse = Pulse(around.name, around.workers, self.state, self._own.health_file)
+        self._pulse = Pulse(around.name, around.workers, self.state, self._own.health_file, self.crash)
         around.metrics.watch(
             index=parts.committer,
             jobs=lambda: len(parts.flights),

@@ -24,6 +24,7 @@ from facerec.errors import ChildDied, FacerecError, UnsupportedImage
 from facerec.faces import Analysis, Box, Face, Model, Renderings
 from facerec.records import split_records
 from facerec.wire import FramePipe, Task, analysis_frame
+from worker.replies import error_document
 
 PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
@@ -93,7 +94,7 @@ def serve(pipe: FramePipe) -> None:
         except ChildDied:
             raise
         except FacerecError as error:
-            pipe.send({"ok": False, "code": error.code, "reason": error.reason})
+            pipe.send({"ok": False} | error_document(error))
 
 
 def end_with_parent(parent: int) -> None:

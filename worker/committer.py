@@ -15,7 +15,7 @@ from facerec.index import FaceIndex
 from facerec.parts import Parts
 from facerec.ports import Consumer, Scanned
 from facerec.regeneration import AsideCommits, Remade
-from facerec.rule import ScanRule, to_scanned
+from facerec.rule import Image, ScanRule, to_scanned
 from worker.flights import Flight, Flights
 from worker.guard import guarded_thread
 from worker.pace import Pace
@@ -42,9 +42,11 @@ class _Question:
 class _Aside:
     commits: AsideCommits
     image: Remade
-    done: Callable[[bool], None]
+    done: Callable[[Put], None]
 
 
+Put = bool | InternalError
+"""Whether an image was put aside, or why the store refuses to take it."""
 _Item = _Finished | _Question | _Aside
 
 
@@ -105,7 +107,7 @@ class Committer:
         """The parts that a search in this model covers (`facerec.sets.Sets.parts`). For questions alone, while they are asked."""
         return self._rule.sets.parts(model, position)
 
-    def put_aside(self, commits: AsideCommits, image: Remade, done: Callable[[bool], None]) -> None:
+    def put_aside(self, commits: AsideCommits, image: Remade, done: Callable[[Put], None]) -> None:
         """Have an image written to the set aside; ``done`` is told whether it was."""
         self._inbox.put(_Aside(commits, image, done))
 
@@ -165,14 +167,14 @@ class Committer:
             for item, done in zip(some, self._written_aside(commits, [item.image for item in some]), strict=True):
                 item.done(done)
 
-    def _written_aside(self, commits: AsideCommits, images: Sequence[Remade]) -> Sequence[bool]:
+    def _written_aside(self, commits: AsideCommits, images: Sequence[Remade]) -> Sequence[Put]:
         try:
             return self._patience.insist(lambda: self._rule.put_aside(commits, images))
         except InternalError as error:
             log.error("an image was not put aside: %s", error.reason, extra={"action": "reload"})
             self._patience.insist(self._rule.load)
-        if len(images) == 1:
-            return [False]
+            if len(images) == 1:
+                return [error]
         return [done for image in images for done in self._written_aside(commits, [image])]
 
     def _catch_up(self) -> None:
@@ -182,9 +184,15 @@ class Committer:
     def _commit(self, pictures: Sequence[tuple[Flight, Analysis]]) -> None:
         if not pictures:
             return
-        batch = {
-            (flight.job.owner, flight.job.hash): (flight, _scanned(flight, analysis)) for flight, analysis in pictures
-        }
+        batch: dict[Image, tuple[Flight, Scanned]] = {}
+        # An image that was erased in mid-scan and sent again may be under way twice: the second comes after the batch.
+        others = []
+        for flight, analysis in pictures:
+            image = flight.job.owner, flight.job.hash
+            if image in batch:
+                others.append((flight, analysis))
+            else:
+                batch[image] = flight, _scanned(flight, analysis)
         try:
             outcome = self._patience.insist(lambda: self._rule.finish([scanned for _, scanned in batch.values()]))
         except InternalError as error:
@@ -203,6 +211,7 @@ class Committer:
             self._try_soon([batch[image][0] for image in outcome.held], pictures)
         if outcome.stale:
             self._look_again([batch[image][0] for image in outcome.stale])
+        self._commit(others)
 
     def _try_soon(self, held: Sequence[Flight], pictures: Sequence[tuple[Flight, Analysis]]) -> None:
         """The sets are about to be switched: meanwhile others must be served."""

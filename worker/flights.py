@@ -65,6 +65,10 @@ class Flights:
         with self._changed:
             return len(self._open)
 
+    def jobs(self) -> list[ScanJob]:
+        with self._changed:
+            return [flight.job for flight in self._open.values()]
+
     def board(self, job: ScanJob, delivery: Delivery) -> Flight | None:
         """A new flight, or None when the job is under way already: the delivery then waits for that one."""
         flight = Flight(job, [delivery])

@@ -6,9 +6,10 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
+from facerec.encodings import Encodings
 from facerec.errors import FacerecError, ServiceUnavailable
 from facerec.faces import Model
-from facerec.index import Encodings, FaceIndex
+from facerec.index import FaceIndex
 from facerec.ports import Journal
 from facerec.services.grouping import Neighbour
 from facerec.services.grouping_follower import IMAGES_AT_ONCE, Follower, GroupingStore, search_in
@@ -74,19 +75,23 @@ class Grouper:
             log.error("grouping failed: %s", error.reason, extra={"action": "grouping", "code": error.code})
             return AFTER_ERROR
 
-    def _search(self, owner: str, model: Model, faces: Sequence[int], rows: Encodings) -> list[list[Neighbour]]:
+    def _search(
+        self, owner: str, model: Model, faces: Sequence[int], rows: Encodings, most: int | None
+    ) -> list[list[Neighbour]]:
         found: list[list[Neighbour]] = []
         for start in range(0, len(faces), FACES_AT_ONCE):
             piece = slice(start, start + FACES_AT_ONCE)
-            found += self._search_piece(owner, model, faces[piece], rows[piece])
+            found += self._search_piece(owner, model, faces[piece], rows[piece], most)
         return found
 
-    def _search_piece(self, owner: str, model: Model, faces: Sequence[int], rows: Encodings) -> list[list[Neighbour]]:
+    def _search_piece(
+        self, owner: str, model: Model, faces: Sequence[int], rows: Encodings, most: int | None
+    ) -> list[list[Neighbour]]:
         found: list[list[Neighbour]] = []
         answered = threading.Event()
 
         def ask(index: FaceIndex) -> None:
-            found.extend(search_in(index, owner, model, faces, rows))
+            found.extend(search_in(index, owner, model, faces, rows, most))
             answered.set()
 
         self._committer.ask(ask, model)

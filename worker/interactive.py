@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from facerec.encodings import Encodings
 from facerec.errors import BadParam, FacerecError, MalformedJob
 from facerec.faces import ENCODING_LENGTH, Analysis, Box, Face, Model
+from facerec.hits import Among, Pairs, nearest_of_images
 from facerec.identity import FACES_PER_IMAGE
-from facerec.index import Among, Encodings, FaceIndex, Pairs
+from facerec.index import FaceIndex
 from facerec.jobs import Reply, Request
 from facerec.model import parse_model
 from facerec.ports import Consumer, Delivery
@@ -82,7 +84,7 @@ class Interactive:
 
     def _search(self, delivery: Delivery, request: Request) -> None:
         probes = probes_of(request.body)
-        asked = model_of(request.parameters)
+        asked, of = model_of(request.parameters), set_of(request.parameters)
         count = number_of(request.parameters, "count", 1, MAX_COUNT)
         limit = number_of(request.parameters, "limit", 0, 4)
         since = number_of({"position": 0, **request.parameters}, "position", 0, 1 << 62)
@@ -96,22 +98,23 @@ class Interactive:
             found = [index.nearest(request.owner, model, probe, int(count), limit, allowed, beyond) for probe in probes]
             rows = [[{"face_id": hit.face_id, "distance": hit.distance} for hit in hits] for hits in found]
             parts = [part.document() for part in self._committer.parts(model, int(since))]
-            told = {"known_faces": len(index), "position": index.position, "parts": parts}
+            told = {"known_faces": index.count(request.owner, model), "position": index.position, "parts": parts}
             self._answer(delivery, Reply(True, {"probes": rows} | told))
 
-        self._committer.ask(ask, asked)
+        self._committer.ask(ask, of)
 
     def _matches(self, delivery: Delivery, request: Request) -> None:
         probes = probes_of(request.body)
-        asked = model_of(request.parameters)
+        of = set_of(request.parameters)
+        models_of(request.parameters, len(probes), self._model)
 
         def ask(index: FaceIndex) -> None:
             if self._is_wanted(delivery, request):
-                model = asked or self._committer.model or self._model
-                pairs = index.matches(request.owner, model, probes, self._tolerance)
+                models = models_of(request.parameters, len(probes), self._committer.model or self._model)
+                pairs = matches_in(index, request.owner, models, probes, self._tolerance)
                 self._answer(delivery, Reply(True, matches_document(pairs, request.parameters)))
 
-        self._committer.ask(ask, asked)
+        self._committer.ask(ask, of)
 
     def _among(self, request: Request) -> Among | None:
         """``among`` are face ids, ``gallery`` is the name of a gallery; both may be missing. Raises StoreUnavailable."""
@@ -165,6 +168,25 @@ def face_document(face: Face) -> dict[str, Any]:
     }
 
 
+def matches_in(index: FaceIndex, owner: str, models: Sequence[Model], probes: Encodings, tolerance: float) -> Pairs:
+    """As `FaceIndex.matches`, of probes each of which has its own model."""
+    found = []
+    for model in dict.fromkeys(models):
+        rows = np.flatnonzero([of is model for of in models])
+        pairs = index.matches(owner, model, probes[rows], tolerance)
+        found.append(Pairs(rows[pairs.rows], pairs.face_ids, pairs.distances))
+    if len(found) == 1:
+        return found[0]
+    # An image may match by faces of several models.
+    return nearest_of_images(
+        Pairs(
+            np.concatenate([pairs.rows for pairs in found]),
+            np.concatenate([pairs.face_ids for pairs in found]),
+            np.concatenate([pairs.distances for pairs in found]),
+        )
+    )
+
+
 def matches_document(pairs: Pairs, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """``{"total", "is_last", "matches": [[distance, probe, face id], ...]}``: some images that match, one pair for each.
 
@@ -197,12 +219,30 @@ def pair_of(parameters: Mapping[str, Any], name: str) -> tuple[float, int]:
 def model_of(parameters: Mapping[str, Any]) -> Model | None:
     """Raises BadParam."""
     wanted = parameters.get("model")
+    return None if wanted is None else _model("model", wanted)
+
+
+def set_of(parameters: Mapping[str, Any]) -> Model | None:
+    """The model of the set of known faces that is to be searched: that of the probes unless it is told. Raises BadParam."""
+    wanted = parameters.get("set")
+    return model_of(parameters) if wanted is None else _model("set", wanted)
+
+
+def models_of(parameters: Mapping[str, Any], count: int, default: Model) -> list[Model]:
+    """The model of each of so many probes: ``models``, or ``model`` for all of them. Raises BadParam."""
+    wanted = parameters.get("models")
     if wanted is None:
-        return None
+        return count * [model_of(parameters) or default]
+    if not isinstance(wanted, list) or len(wanted) != count:
+        raise BadParam("models", "must be the model of each probe")
+    return [_model("models", each) for each in wanted]
+
+
+def _model(param: str, wanted: object) -> Model:
     try:
         return parse_model(str(wanted))
     except ValueError as error:
-        raise BadParam("model", str(error), wanted) from error
+        raise BadParam(param, str(error), wanted) from error
 
 
 def boxes_of(parameters: Mapping[str, Any]) -> tuple[Box, ...] | None:

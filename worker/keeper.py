@@ -25,6 +25,9 @@ from worker.pool import Result
 log = logging.getLogger(__name__)
 THREADS = 4
 """A store behind a network answers slowly; this many pictures wait for it at once."""
+FINISH_EVERY = 60.0
+FINISH_AFTER = 60.0
+"""Seconds that whoever began something of several steps is left alone with it: most takes a few."""
 ERASURES_EVERY = 60.0
 SWEEP_EVERY = 60.0
 EXPIRY_EVERY = 3600.0
@@ -104,18 +107,38 @@ class Keeper:
             done()
 
     def tidy(self) -> None:
-        """Do the errands that are due. Raises StoreUnavailable, ImageStoreUnavailable."""
-        if self._errands.turn("contacts", SWEEP_EVERY):
-            self._sweep()
+        """Do the errands that are due; one that cannot be done keeps no other from being done. Raises nothing."""
+        self._do("contacts", SWEEP_EVERY, self._sweep)
+        self._do("finish", FINISH_EVERY, lambda: self._errands.finish(_AT_ONCE, FINISH_AFTER))
         if not self.keeps:
             return
-        if self._errands.turn("erasures", ERASURES_EVERY):
-            for place in self._errands.erasures(_AT_ONCE):
-                self._store.erase(place.owner, place.hash, place.ticket)
-                self._errands.settle(place)
-        if self._retention and self._errands.turn("retention", EXPIRY_EVERY):
-            removed = self._store.expire(self._clock() - self._retention)
-            log.info("%d pictures were kept long enough and removed", removed, extra={"action": "pictures_expired"})
+        self._do("erasures", ERASURES_EVERY, self._erase_pictures)
+        if self._retention:
+            self._do("retention", EXPIRY_EVERY, self._expire)
+
+    def _do(self, errand: str, every: float, step: Callable[[], object]) -> None:
+        """An errand, when it is due and nobody else has it."""
+        try:
+            if self._errands.turn(errand, every):
+                step()
+        except ServiceUnavailable as error:
+            log.info("tidying up later: %s", error.reason, extra={"action": "waiting"})
+        except FacerecError as error:
+            log.error(
+                "the errand %s is not done: %s: run facerec fsck",
+                errand,
+                error.reason,
+                extra={"action": "errand_refused", "code": error.code},
+            )
+
+    def _erase_pictures(self) -> None:
+        for place in self._errands.erasures(_AT_ONCE):
+            self._store.erase(place.owner, place.hash, place.ticket)
+            self._errands.settle(place)
+
+    def _expire(self) -> None:
+        removed = self._store.expire(self._clock() - self._retention)
+        log.info("%d pictures were kept long enough and removed", removed, extra={"action": "pictures_expired"})
 
     def _run(self) -> None:
         while (step := self._inbox.get()) is not None:
@@ -142,7 +165,4 @@ class Keeper:
 
     def _tidy(self) -> None:
         while not self._stop.wait(min(ERASURES_EVERY, EXPIRY_EVERY) / 4):
-            try:
-                self.tidy()
-            except ServiceUnavailable as error:
-                log.info("tidying up later: %s", error.reason, extra={"action": "waiting"})
+            self.tidy()

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from facerec.encodings import FaceIds
 from facerec.galleries import DEFAULT_GALLERY, HIDDEN, GallerySets
-from facerec.index import Among, FaceIds
+from facerec.hits import Among
 
 REMEMBERED = 64
 """Galleries whose ids are kept, the lately used."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -68,7 +69,8 @@ class WorkerMetrics:
         self._gauge("facerec_index_faces", "Known faces in memory", lambda: index.known_faces)
         self._gauge("facerec_index_position", "Journal position of the index", lambda: index.position)
         self._gauge("facerec_jobs_held", "Jobs taken and not yet ended", jobs)
-        self._gauge("facerec_engine_memory_bytes", "Memory of all engine processes", lambda: memory(children()))
+        if sys.platform == "linux":  # elsewhere nothing says so without a program for each look
+            self._gauge("facerec_engine_memory_bytes", "Memory of all engine processes", lambda: memory(children()))
         self._gauge("facerec_queue_length", "Scan jobs that wait", waiting)
         self._gauge("facerec_dead_letters", "Jobs that were given up", dead)
 

@@ -168,6 +168,7 @@ class Parts:
     def lookout(self) -> Lookout:
         return Lookout(
             commits=self._around.commits,
+            in_hand=self.flights.jobs,
             publisher=self._around.publisher,
             seconds=self._around.settings.worker.lost_after,
             crashed=self._crash,

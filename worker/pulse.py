@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from facerec.errors import ServiceUnavailable
+from facerec.engine.memory import give_back
+from facerec.errors import FacerecError, ServiceUnavailable
 from facerec.ports import Workers
+from worker.guard import guarded_thread
 
 log = logging.getLogger(__name__)
 EVERY = 2.0
@@ -19,11 +21,17 @@ FORGOTTEN_AFTER = 10.0
 class Pulse:
     """One thread that beats every EVERY seconds; a worker not heard of for FORGOTTEN_AFTER seconds counts as gone.
 
+    With each beat the memory that batches left behind goes back to the system: after each commit it would cost too much.
     The file is touched from `ready` on: the cluster counts a worker that still loads its index as starting.
     """
 
     def __init__(
-        self, name: str, workers: Workers, state: Callable[[], dict[str, Any]], health_file: Path | None
+        self,
+        name: str,
+        workers: Workers,
+        state: Callable[[], dict[str, Any]],
+        health_file: Path | None,
+        crashed: Callable[[], None],
     ) -> None:
         self._name = name
         self._workers = workers
@@ -32,7 +40,7 @@ class Pulse:
         self._is_ready = False
         self._stopped = False
         self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self._thread = guarded_thread(self._run, "pulse", crashed)
 
     def start(self) -> None:
         self._thread.start()
@@ -55,6 +63,7 @@ class Pulse:
     def _run(self) -> None:
         while not self._stopped:
             self._beat()
+            give_back()
             self._wake.wait(EVERY)
             self._wake.clear()
 
@@ -66,3 +75,5 @@ class Pulse:
         except ServiceUnavailable as error:
             # The front door sees by itself that the store is away.
             log.debug("could not tell that I live: %s", error.reason, extra={"action": "pulse"})
+        except FacerecError as error:
+            log.error("nobody is told that I live: %s", error.reason, extra={"action": "pulse", "code": error.code})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from facerec.errors import (
     ServiceUnavailable,
     TimeLimitExceeded,
 )
-from facerec.faces import Analysis, Encoding, Face
+from facerec.faces import Analysis, Encoding, Face, Model
 from facerec.identity import FACES_PER_IMAGE, image_hash
 from facerec.jobs import RegenerateJob
 from facerec.ports import Consumer, Delivery, ImageStore, Place
@@ -30,7 +30,7 @@ from facerec.regeneration import AsideCommits, Remade
 from facerec.services.pictures import CHIPS_OF, ORIGINAL, chip_name, thumbnail_name
 from facerec.wire import Task
 from worker.chips import ChipBatches
-from worker.committer import Committer
+from worker.committer import Committer, Put
 from worker.guard import guarded_thread
 from worker.patience import Patience, Stopping
 from worker.pool import EnginePool, Result
@@ -41,8 +41,8 @@ TRIES = 3
 """A picture that stops an engine so often is to blame."""
 AT_ONCE = 16
 """Jobs that are begun with one question to the store."""
-LATER = 5.0
-"""Seconds until what could not be done now is tried again."""
+LATER, REFUSED = 5.0, 60.0
+"""Seconds until what could not be done now is tried again, and what the store refused: each try costs an engine's work."""
 MISSING, CHANGED = "missing original", "changed original"
 
 
@@ -129,11 +129,29 @@ class Regenerator:
                 self._consumer.ack([delivery])
         if not begun:
             return
-        wanted = self._patience.insist(lambda: self._aside.begin_many([job for _, job in begun]))
+        self._begin_all(begun)
+
+    def _begin_all(self, begun: Sequence[tuple[Delivery, RegenerateJob]]) -> None:
+        try:
+            wanted = self._patience.insist(lambda: self._aside.begin_many([job for _, job in begun]))
+        except InternalError as error:
+            self._begin_one_by_one(begun, error)
+            return
         self._consumer.ack([delivery for (delivery, _), each in zip(begun, wanted, strict=True) if each is None])
         for (delivery, _), each in zip(begun, wanted, strict=True):
             if each is not None:
                 self._start(_Work(delivery, each))
+
+    def _begin_one_by_one(self, begun: Sequence[tuple[Delivery, RegenerateJob]], error: InternalError) -> None:
+        """One of these images is damaged: find which, so that its neighbours do not suffer."""
+        if len(begun) > 1:
+            for each in begun:
+                self._begin_all([each])
+            return
+        ((delivery, job),) = begun
+        _log_damage("cannot be regenerated", job.owner, job.hash, error)
+        self._put_off(job.run, job.owner, job.hash, LATER)
+        self._consumer.ack([delivery])
 
     def _next_delivery(self) -> Delivery | None:
         try:
@@ -151,7 +169,7 @@ class Regenerator:
         except ServiceUnavailable as error:
             self._later(work, error)
         except InternalError as error:
-            log.error("%s: %s", work.wanted.hash, error.reason, extra={"action": "regenerate", "code": error.code})
+            _log_damage("cannot be regenerated", work.wanted.owner, work.wanted.hash, error)
             self._later(work, error)
 
     def _put(self, work: _Work, step: Callable[[], None]) -> None:
@@ -198,8 +216,7 @@ class Regenerator:
         if not wanted.chips_suffice:
             return {}
         shown = self._pictures.get(work.place, CHIPS_OF)
-        models = {model_of(record) for record in wanted.records}
-        if shown and not all(same_detector(model, type(model)(int(shown))) for model in models):
+        if shown and not _are_of(shown, {model_of(record) for record in wanted.records}):
             return {}
         found: dict[int, bytes] = {}
         for record in wanted.open:
@@ -260,8 +277,11 @@ class Regenerator:
     def _write(self, work: _Work, made: Made) -> None:
         self._committer.put_aside(self._aside, Remade(work.wanted, made), lambda done: self._written(work, made, done))
 
-    def _written(self, work: _Work, made: Made, done: bool) -> None:
+    def _written(self, work: _Work, made: Made, done: Put) -> None:
         """Called by the committer. What was not written is obsolete, or still pending: then it is sent again."""
+        if isinstance(done, InternalError):
+            self._put(work, lambda: self._refused(work, done))
+            return
         log.debug(
             "%s: %s",
             work.wanted.hash,
@@ -317,13 +337,46 @@ class Regenerator:
                 return
         self._write(work, reencoded(wanted, {}, f"{error.code}: {error.reason}"))
 
+    def _refused(self, work: _Work, error: InternalError) -> None:
+        """The store, which has a damaged key of this image or of one that it matches."""
+        wanted = work.wanted
+        _log_damage("cannot be put aside", wanted.owner, wanted.hash, error)
+        self._put_off(wanted.run, wanted.owner, wanted.hash, REFUSED)
+        self._consumer.ack([work.delivery])
+
     def _later(self, work: _Work, error: FacerecError | None) -> None:
         wanted = work.wanted
         if error is not None:
             log.info("regenerating %s later: %s", wanted.hash, error.reason, extra={"action": "waiting"})
-        delay = LATER if error else 0.0
-        self._patience.insist(lambda: self._aside.later(wanted.run, wanted.owner, wanted.hash, delay, blamed=False))
+        self._put_off(wanted.run, wanted.owner, wanted.hash, LATER if error else 0.0)
         self._consumer.ack([work.delivery])
+
+    def _put_off(self, run: int, owner: str, image_hash: str, delay: float) -> None:
+        """What the store refuses to note is sent again all the same, when the conductor has waited long enough for it."""
+        try:
+            self._patience.insist(lambda: self._aside.later(run, owner, image_hash, delay, blamed=False))
+        except InternalError as error:
+            _log_damage("was not put off", owner, image_hash, error)
+
+
+def _log_damage(what: str, owner: str, image_hash: str, error: InternalError) -> None:
+    """``what`` happened to the image, because a key of it, or of one that it matches, is damaged."""
+    log.error(
+        "%s %s: %s: run facerec fsck --fix",
+        image_hash,
+        what,
+        error.reason,
+        extra={"action": "regenerate", "owner": owner, "image_hash": image_hash, "code": error.code},
+    )
+
+
+def _are_of(shown: bytes, models: Set[Model]) -> bool:
+    """Whether chips were cut by the detector of all these models, going by what is kept beside them."""
+    try:
+        detector = Model(int(shown))
+    except ValueError:
+        return False
+    return all(same_detector(model, detector) for model in models)
 
 
 def _pictures_at(face: int, place: int, analysis: Analysis) -> dict[str, bytes]:

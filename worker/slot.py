@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from facerec.config import child_environment
-from facerec.errors import ChildDied, EngineFailure, ModelMissing, TimeLimitExceeded, error_for
+from facerec.errors import BadParam, ChildDied, EngineFailure, ModelMissing, TimeLimitExceeded, error_for
 from facerec.faces import Analysis
 from facerec.wire import FramePipe, Task, analysis_of, tell_fds
 
@@ -72,6 +72,8 @@ class Slot:
         header, body = self._receive(seconds)
         if header["ok"]:
             return analysis_of(header, body)
+        if header["code"] == BadParam.code:
+            raise BadParam(header["param"], header["reason"])
         raise error_for(header["code"], header["reason"])
 
     def kill(self) -> None:

@@ -36,43 +36,57 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 
 
 class UrlFetcher:
-    """`rest.services.Fetcher`. Safe for many threads; at most half of them fetch at once, so that the others can serve."""
+    """`rest.services.Fetcher`. Safe for many threads; at most half of them fetch or post at once, so that the others can serve."""
 
-    def __init__(self, settings: RestSettings, resolve: Resolve = system_resolve, ca_file: str | None = None) -> None:
-        """``ca_file`` replaces the certificate authorities that the client library trusts."""
+    def __init__(
+        self,
+        settings: RestSettings,
+        resolve: Resolve = system_resolve,
+        ca_file: str | None = None,
+        at_once: int | None = None,
+    ) -> None:
+        """``ca_file`` replaces the certificate authorities that the client library trusts, ``at_once`` the half of the threads.
+
+        A name that is resolved for ever takes one of as many places, and those of others stay free.
+        """
         self._settings = settings
         self._resolve = resolve
         self._verify = ca_file or True
-        self._slots = threading.BoundedSemaphore(max(1, settings.threads // 2))
+        self._slots = threading.BoundedSemaphore(at_once or max(1, settings.threads // 2))
         # Resolving has no time limit of its own, so it happens where it can be left behind.
-        self._resolvers = ThreadPoolExecutor(settings.threads, thread_name_prefix="resolve")
+        self._resolvers = ThreadPoolExecutor(at_once or settings.threads, thread_name_prefix="resolve")
 
     def fetch(self, url: str) -> bytes:
         """What a GET of ``url`` gives in the end.
 
         Raises BadParam, ForbiddenUrl, TooLarge (while reading), FetchFailed, FetchTimeout, Backpressure.
         """
-        if not self._slots.acquire(blocking=False):
-            raise Backpressure("too many URLs are being fetched; come again later", _RETRY_AFTER)
-        try:
-            with Deadline(self._settings.fetch_total_timeout) as deadline:
-                return self._follow(url, deadline)
-        finally:
-            self._slots.release()
+        with self._slot(), Deadline(self._settings.fetch_total_timeout) as deadline:
+            return self._follow(url, deadline)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         """The status of the answer to a POST; redirects are not followed, and of the answer nothing else is read.
 
-        Raises BadParam, ForbiddenUrl, FetchFailed, FetchTimeout.
+        Raises BadParam, ForbiddenUrl, FetchFailed, FetchTimeout, Backpressure.
         """
         request = _first_request(url, "POST", body, headers)
         with (
+            self._slot(),
             Deadline(self._settings.fetch_total_timeout) as deadline,
             _adapter(partial(self._connect, deadline)) as adapter,
             _mapped_errors(deadline),
             self._send(adapter, request) as response,
         ):
             return int(response.status_code)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(blocking=False):
+            raise Backpressure("too many URLs are being fetched; come again later", _RETRY_AFTER)
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     def _follow(self, url: str, deadline: Deadline) -> bytes:
         request = _first_request(url)

@@ -7,7 +7,7 @@ through a check (owner, hash) or as a number, so no name that a client chose eve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -104,8 +104,14 @@ class FsspecImageStore:
     def _put_whole(self, path: str, content: bytes) -> None:
         """A reader sees the old file or the new one: S3 promises that by itself, a folder does by renaming."""
         part = f"{path}.{uuid4().hex}{_PART}"
-        self._files.pipe_file(part, content)
-        self._files.mv(part, path)
+        try:
+            self._files.pipe_file(part, content)
+            self._files.mv(part, path)
+        except OSError:
+            # A full disk: what came of it must not make it fuller at every try.
+            with suppress(OSError):
+                self._files.rm_file(part)
+            raise
 
     def get(self, place: Place, name: str) -> bytes | None:
         with self._mapped_errors():
@@ -117,7 +123,9 @@ class FsspecImageStore:
     def erase(self, owner: str, image_hash: str, ticket: int) -> int:
         with self._mapped_errors():
             folders = self._folders(self._image_folder(owner, image_hash))
-            return sum(self._remove(folder) for folder in folders if int(_last(folder)) <= ticket)
+            tickets = {folder: _last(folder) for folder in folders}
+            # Other programs lay folders of their own beside pictures.
+            return sum(self._remove(each) for each, its in tickets.items() if its.isdecimal() and int(its) <= ticket)
 
     def expire(self, before: float) -> int:
         removed = 0
@@ -158,6 +166,10 @@ class FsspecImageStore:
             self._files.rm(folder, recursive=True)
         except FileNotFoundError:
             return 0
+        if self.kind == "file":
+            # One empty folder for each image that was ever erased would stay. It is not empty when the image came again.
+            with suppress(OSError):
+                self._files.rmdir(folder.rpartition("/")[0])
         return count
 
 

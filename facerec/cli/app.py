@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,11 +31,19 @@ def build_app() -> typer.Typer:
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command with ``arguments`` (default: those of the process); always ends with SystemExit."""
+    _open_what_was_closed()
     for stream in (sys.stdout, sys.stderr):
         # Names of files may hold bytes that are no text.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     build_app()(arguments, prog_name="facerec")
+
+
+def _open_what_was_closed() -> None:
+    """Python has no stream where the caller closed one, as `>&-` does; what would be written there goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the end
 
 
 def _show_version(wished: bool) -> None:

@@ -136,17 +136,26 @@ def _status_of(out: Output, action: Callable[[], int | None]) -> int:
         if meant is None:
             raise
         more = {name: getattr(error, name, None) for name in ("param", "status", "retry_after")}
-        out.error(getattr(error, "code", "FAILED"), str(error), **more)
+        out.error(getattr(error, "code", "FAILED"), _words(error, out.as_json), **more)
         return meant
+
+
+def _words(error: Exception, as_json: bool) -> str:
+    """What went wrong. JSON has fields of their own for the code and the parameter, which people read with the reason."""
+    from facerec.errors import BadParam  # noqa: PLC0415
+
+    if as_json:
+        return str(getattr(error, "reason", error))
+    return f"{error} ({error.param})" if isinstance(error, BadParam) else str(error)
 
 
 def _status_of_error(error: Exception) -> int | None:
     """The exit status for an error of the client or of the shared package; None for one that is our own mistake."""
     from facerec.client import errors  # noqa: PLC0415
-    from facerec.errors import ConfigError, FacerecError, InputError, InternalError, ServiceUnavailable  # noqa: PLC0415
+    from facerec.errors import BadParam, ConfigError, FacerecError, InputError, InternalError, ServiceUnavailable  # noqa: PLC0415
 
     meanings: list[tuple[type[Exception] | tuple[type[Exception], ...], int]] = [
-        ((errors.AccessDenied, ConfigError), USAGE),
+        ((errors.AccessDenied, ConfigError, BadParam), USAGE),
         ((errors.Busy, errors.Unavailable, errors.Unreachable, errors.ServiceAway, errors.BadAnswer), AWAY),
         ((errors.ClientError, InputError), FAILED),
         (ServiceUnavailable, AWAY),

@@ -8,15 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from facerec.cli.commands import Call, command
-from facerec.cli.errors import UsageError
-from facerec.cli.scanning.sources import find_items
+from facerec.cli.errors import CommandFailed, UsageError
+from facerec.cli.scanning.sources import find_items, is_url
 
 if TYPE_CHECKING:
     from facerec.client import Client
@@ -61,17 +61,42 @@ def prepare(
     if _results_file(job).exists():
         raise UsageError(f"{_results_file(job)} tells of an earlier list: remove it, or choose another name")
     meta_of = _metas(meta, meta_csv, by_file=meta_file, by_name=meta_name)
-    paths = [item.path for item in find_items(sources, Path.cwd(), recursive=recursive).items if item.path]
-    lines = [json.dumps({"file": str(path.absolute()), "meta": meta_of(path)}, ensure_ascii=False) for path in paths]
+    lines = [_line(path, meta_of(path)) for path in _photos(sources, recursive=recursive)]
     job.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     call.out.document({"photos": len(lines), "job": str(job)})
     call.out.say(f"{len(lines)} photos in {job}")
     return 0
 
 
+def _photos(sources: Sequence[str], *, recursive: bool) -> list[Path]:
+    """Raises UsageError for what is no file or folder."""
+    address = next(filter(is_url, sources), None)
+    if address is not None:
+        raise UsageError(f"{address} is no file: a list is made of photos on this machine")
+    return [item.path for item in find_items(sources, Path.cwd(), recursive=recursive).items if item.path]
+
+
+def _line(path: Path, meta: str) -> str:
+    line = json.dumps({"file": str(path.absolute()), "meta": meta}, ensure_ascii=False)
+    if not line.isascii():
+        with _utf8(path, "its name"):
+            line.encode("utf-8")
+    return line
+
+
+@contextmanager
+def _utf8(path: Path, what: str = "") -> Iterator[None]:
+    """Raises UsageError for a text that is no UTF-8."""
+    try:
+        yield
+    except UnicodeError as error:
+        raise UsageError(f"{path}: {what} is no UTF-8 text" if what else f"{path} is no UTF-8 text") from error
+
+
 def _metas(meta: str | None, table: Path | None, *, by_file: bool, by_name: bool) -> Callable[[Path], str]:
     if table is not None:
-        with table.open(encoding="utf-8", newline="") as lines:
+        # Spreadsheets write a mark before the first line.
+        with _utf8(table), table.open(encoding="utf-8-sig", newline="") as lines:
             known = {row[0]: row[1] for row in csv.reader(lines) if len(row) > 1}
         return lambda path: known.get(path.name, "")
     if by_file:
@@ -82,7 +107,8 @@ def _metas(meta: str | None, table: Path | None, *, by_file: bool, by_name: bool
 
 
 def _companion(path: Path) -> str:
-    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    with _utf8(path):
+        return path.read_text(encoding="utf-8-sig").strip() if path.exists() else ""
 
 
 def print_(call: Call, job: Job) -> int:
@@ -107,10 +133,10 @@ def run(
     results = _results(job)
     wanted = [item for item in _lines(job) if _is_due(results.get(item["file"]), failed=failed)]
     fixed = {"galleries": json.dumps(gallery or []), "mf_selector": faces}
-    with (
-        call.client(patience=PATIENCE, connections=jobs) as client,
-        _opened_results(job) as out,
-    ):
+    with ExitStack() as stack:
+        client = stack.enter_context(call.client(patience=PATIENCE, connections=jobs))
+        _check_galleries(client, gallery or [])
+        out = stack.enter_context(_opened_results(job))
         lock, progress = threading.Lock(), _Progress(call, len(wanted))
 
         def send(item: dict[str, Any]) -> None:
@@ -126,6 +152,16 @@ def run(
     call.out.document(counts)
     call.out.say(", ".join(f"{state} {count}" for state, count in counts.items()))
     return 1 if counts["failed"] else 0
+
+
+def _check_galleries(client: Client, wanted: list[str]) -> None:
+    """Better one word before the first photo than a failure for each."""
+    from facerec.client.transport import Call as Request  # noqa: PLC0415
+
+    known = client.call(Request("GET", "/v1/galleries"))["results"] if wanted else []
+    for name in wanted:
+        if name not in known:
+            raise CommandFailed("NOT_FOUND", f"there is no gallery {name}; POST /v1/galleries/{name} makes it")
 
 
 def _is_due(result: dict[str, Any] | None, *, failed: bool) -> bool:
@@ -185,19 +221,34 @@ def _results_file(job: Path) -> Path:
 def _lines(job: Path) -> list[dict[str, Any]]:
     try:
         return list(_read(job))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UsageError(f"{job}: {error.strerror}") from error
+    except ValueError as error:
         raise UsageError(f"{job}: {error}") from error
 
 
 def _results(job: Path) -> dict[str, dict[str, Any]]:
-    """The last result of each photo; a line that was cut off by a break does not count."""
+    """The last result of each photo; a line that was cut off by a break does not count. Raises UsageError."""
     path = _results_file(job)
     found: dict[str, dict[str, Any]] = {}
-    for line in path.read_bytes().splitlines() if path.exists() else ():
+    for number, line in enumerate(path.read_bytes().splitlines() if path.exists() else (), 1):
         with suppress(ValueError):
             result = json.loads(line)
+            _check_result(f"{path}: line {number}", result)
             found[result["file"]] = result
     return found
+
+
+def _check_result(where: str, result: Any) -> None:
+    """Results are lines of a text file, and may have been changed by hand. Raises UsageError."""
+    if not isinstance(result, dict):
+        raise UsageError(f"{where} is no JSON object")
+    if not isinstance(result.get("file"), str):
+        raise UsageError(f"{where} needs a text file")
+    if result.get("state") not in {"done", "failed"}:
+        raise UsageError(f"{where} needs a state, done or failed")
+    if not isinstance(result.get("reason", "" if result["state"] == "done" else None), str):
+        raise UsageError(f"{where} needs a text reason")
 
 
 def _counts(job: Path) -> dict[str, int]:

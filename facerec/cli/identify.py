@@ -59,9 +59,16 @@ def identify(
     with call.client(patience) as client:
         found = client.identify(picture, preset and preset.value, tolerance, count)
     call.out.document(found)
-    limit = f"up to distance {found['tolerance']:g}" + (f" ({found['preset']})" if found["preset"] else "")
-    call.out.say(f"faces found: {len(found['faces'])}, compared with {found['known_faces']} known ones, {limit}")
+    call.out.say(_summary(found))
     call.out.table(["FACE", "DISTANCE", "NAMES", "HASH"], _rows(found["faces"]))
+
+
+def _summary(found: dict[str, Any]) -> str:
+    faces = f"faces found: {len(found['faces'])}"
+    if not found["faces"]:
+        return faces
+    limit = f"up to distance {found['tolerance']:g}" + (f" ({found['preset']})" if found["preset"] else "")
+    return f"{faces}, compared with {found['known_faces']} known ones, {limit}"
 
 
 def _rows(faces: list[dict[str, Any]]) -> list[list[object]]:

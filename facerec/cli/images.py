@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facerec.cli.commands import Call, command
-from facerec.cli.errors import UsageError
+from facerec.cli.errors import FAILED, OK, CommandFailed, UsageError
 from facerec.cli.targets import hash_of
 
 if TYPE_CHECKING:
@@ -29,11 +30,15 @@ def register(app: typer.Typer) -> None:
 
 def match(call: Call, target: Target) -> None:
     """List the names of the images that show the same people."""
+    image_hash = hash_of(target)
     with call.client() as client:
-        names = client.match(hash_of(target))
+        names = client.match(image_hash)
+        why = None if names else _why_none(client, image_hash)
     call.out.document(names)
     for name in names:
         call.out.say(name)
+    if why:
+        call.out.note(f"{target}: {why}")
 
 
 def show(call: Call, target: Target) -> None:
@@ -50,27 +55,60 @@ def show(call: Call, target: Target) -> None:
         call.out.table(["DISTANCE", "MATCH", "HASH"], map(_match_row, image["matches"]))
 
 
-def erase(call: Call, targets: Targets, yes: Yes = False) -> None:
+def erase(call: Call, targets: Targets, yes: Yes = False) -> int:
     """Erase images with all that was made of them, and print the receipts."""
-    hashes = [hash_of(target) for target in targets]
+    from facerec.client import Missing  # noqa: PLC0415
+
+    hashes = {hash_of(target): target for target in targets}
+    status = OK
     with call.client() as client:
         if not yes:
             _confirm(client, hashes)
-        for image_hash in hashes:
-            receipt = client.erase(image_hash)
+        for image_hash, target in hashes.items():
+            try:
+                receipt = client.erase(image_hash)
+            except Missing as error:
+                call.out.error(error.code, _missing(image_hash, target))
+                status = FAILED
+                continue
             call.out.line(receipt)
             call.out.fields(_flat(receipt))
             call.out.say()
+    return status
 
 
-def _confirm(client: Client, hashes: list[str]) -> None:
+def _why_none(client: Client, image_hash: str) -> str | None:
+    """Why no picture shows the same people, where the reason is not that they are on no other one."""
+    from facerec.client import Missing  # noqa: PLC0415
+
+    try:
+        image = client.image(image_hash)
+    except Missing:
+        return "this picture was not scanned"
+    if image["state"] == "failed":
+        return f"the scan of this picture failed: {image['reason']}"
+    if image["state"] != "done":
+        return f"this picture is not scanned yet, it is {image['state']}"
+    return None if image["faces"] else "no face was found on this picture"
+
+
+def _confirm(client: Client, hashes: Mapping[str, str]) -> None:
+    from facerec.client import Missing  # noqa: PLC0415
+
     if not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask at: say --yes to erase")
-    for image_hash in hashes:
-        names = client.image(image_hash)["names"]
+    for image_hash, target in hashes.items():
+        try:
+            names = client.image(image_hash)["names"]
+        except Missing as error:
+            raise CommandFailed(error.code, _missing(image_hash, target)) from error
         typer.echo(f"{image_hash}  {', '.join(names)}", err=True)
     if not typer.confirm(f"Erase {len(hashes)} image(s) for ever?", err=True):
         raise UsageError("nothing was erased")
+
+
+def _missing(image_hash: str, target: str) -> str:
+    return f"there is no image {image_hash}" if target == image_hash else f"{target}: there is no image {image_hash}"
 
 
 def _overview(image: dict[str, Any]) -> dict[str, object]:

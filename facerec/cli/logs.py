@@ -16,8 +16,11 @@ IN_FRONT = {"time", "level", "message"}
 SAID_BY_THE_KEY = {"host", "process", "pid", "logger"}
 
 
-def print_logs(patterns: list[str], raw: bool) -> int:
-    """Print the lines whose routing key matches a pattern; returns the exit status. Raises ConfigError."""
+def print_logs(patterns: list[str], raw: bool, patience: float) -> int:
+    """Print the lines whose routing key matches a pattern; returns the exit status.
+
+    Raises ConfigError, and BrokerUnavailable when RabbitMQ is away for longer than ``patience`` seconds.
+    """
     settings = load_settings()
     set_up_logs("logs", settings.log_level)
     stop = Event()
@@ -30,7 +33,7 @@ def print_logs(patterns: list[str], raw: bool) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        for key, line in LogReader(settings.rabbitmq, patterns).lines(stop, alive):
+        for key, line in LogReader(settings.rabbitmq, patterns, patience).lines(stop, alive):
             sys.stdout.write((line if raw else readable(key, line)) + "\n")
             sys.stdout.flush()
     except BrokenPipeError:

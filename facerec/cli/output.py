@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+_WIDEST = 64
+"""Of a column that need not be broken: a hash has so many characters."""
+_STEERING = {"Cc", "Cs", "Zl", "Zp"}
+_TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +75,28 @@ def shown(value: object) -> str:
     return str(value)
 
 
+def counted(number: int, what: str) -> str:
+    """``2 pictures``, ``1 picture``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def printable(text: str) -> str:
-    """Without control characters: what others called their pictures must not steer this terminal."""
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    """Without what steers a terminal: control characters, and those that turn the text after them around.
+
+    Names may hold all others, as the narrow space of macOS' screenshots and the joiners of Persian and of emoji.
+    """
+    return "".join("\N{REPLACEMENT CHARACTER}" if _steers(sign) else sign for sign in text)
+
+
+def _steers(sign: str) -> bool:
+    return sign not in "\n\t" and (unicodedata.category(sign) in _STEERING or sign in _TURNING)
 
 
 def _write(text: str) -> None:
     print(text)  # noqa: T201
 
 
-def _draw(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     # Not at the top: rich takes longer to import than most commands to run.
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -90,4 +107,13 @@ def _draw(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         table.add_column(column, overflow="fold", no_wrap=column == "HASH")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    console = Console()
+    if "HASH" in columns:
+        console.width = max(console.width, _width(columns, rows))
+    console.print(table)
+
+
+def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """What no column is squeezed in, so that on a narrow terminal lines break in the hash, which stays one word to copy."""
+    longest = [min(max(map(len, column)), _WIDEST) for column in zip(columns, *rows, strict=True)]
+    return sum(longest) + 2 * (len(longest) - 1)

@@ -24,6 +24,8 @@ Named = Annotated[
 ]
 Hidden = Annotated[bool, typer.Option("--hidden", help="The hidden ones instead of the others.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="No more than so many.")]
+_UNDONE = {"edit": "the change of a name", "not": "not this person"}
+"""What the service calls an operation, where that is no word for people."""
 
 
 def register(app: typer.Typer) -> None:
@@ -102,7 +104,8 @@ def undo(call: Call) -> None:
     with call.client() as client:
         undone = client.people.undo()
     call.out.document(undone)
-    call.out.say(f"undone: {undone['operation']}, {undone['faces']} faces went back")
+    back = f", {undone['faces']} faces went back" if undone["faces"] else ""
+    call.out.say(f"undone: {_UNDONE.get(undone['operation'], undone['operation'])}{back}")
 
 
 def _answer(out: Output, person: dict[str, Any]) -> None:

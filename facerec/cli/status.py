@@ -19,6 +19,15 @@ Follow = Annotated[
         "--follow", "-f", help="Understood for habit's sake: lines come as they are logged, there is no past."
     ),
 ]
+Patience = Annotated[
+    float,
+    typer.Option(
+        "--patience",
+        min=0,
+        metavar="SECONDS",
+        help="How long to wait for a RabbitMQ that is away, also in between; inf: for ever.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,11 +51,11 @@ def status(call: Call) -> int:
     return OK if all(part["ok"] for part in document["parts"].values()) else AWAY
 
 
-def logs(call: Call, key: Keys = None, _follow: Follow = False) -> int:
+def logs(call: Call, key: Keys = None, _follow: Follow = False, patience: Patience = 60.0) -> int:
     """Print what REST and the workers log, as it happens, until interrupted (from RabbitMQ: RABBITMQ_HOST ...)."""
     from facerec.cli.logs import print_logs  # noqa: PLC0415
 
-    return print_logs(key or ["#"], call.out.as_json)
+    return print_logs(key or ["#"], call.out.as_json, patience)
 
 
 def _part(part: dict[str, Any]) -> str:

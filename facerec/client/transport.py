@@ -38,7 +38,7 @@ class Call:
 
 
 @contextmanager
-def mapped_errors() -> Iterator[None]:
+def mapped_errors(base_url: str) -> Iterator[None]:
     """Turn the client library's errors into ours: Unreachable when waiting may help, BadAnswer when it cannot."""
     try:
         yield
@@ -50,7 +50,7 @@ def mapped_errors() -> Iterator[None]:
         requests.exceptions.ChunkedEncodingError,
         requests.exceptions.ContentDecodingError,
     ) as error:
-        raise Unreachable(f"no answer: {_innermost(error)}") from error
+        raise Unreachable(f"no answer from {base_url}: {_innermost(error)}") from error
     except requests.RequestException as error:
         raise BadAnswer(str(error)) from error
 
@@ -63,6 +63,8 @@ def _innermost(error: BaseException) -> str:
     reason = getattr(inner, "reason", None)
     if isinstance(reason, BaseException):
         return _innermost(reason)
+    if isinstance(inner.__cause__, OSError) and inner.__cause__.strerror:
+        return inner.__cause__.strerror.lower()
     return str(inner) or type(inner).__name__
 
 
@@ -82,11 +84,15 @@ class Transport:
     """Sends calls to one service; safe for many threads. Proxy settings of the environment are not heeded.
 
     ``timeout`` is the limit in seconds for connecting and for each wait for bytes. ``ca_file`` is a certificate authority to
-    trust instead of the well-known ones.
+    trust instead of the well-known ones. Raises ValueError for an address or a token that cannot be one.
     """
 
     def __init__(self, base_url: str, token: str, timeout: float, connections: int, ca_file: Path | None) -> None:
         self.base_url = checked_base(base_url)
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError(
+                "what was given as token cannot be one: it has letters beyond ASCII, or control characters"
+            )
         self._timeout = timeout
         self._session = requests.Session()
         self._session.trust_env = False
@@ -104,13 +110,13 @@ class Transport:
 
     def send(self, call: Call) -> requests.Response:
         """The answer, whatever its status, but no redirect. Raises Unreachable, BadAnswer."""
-        with mapped_errors():
+        with mapped_errors(self.base_url):
             response = self._request(call, stream=False, silence=self._timeout)
         return _not_redirected(response)
 
     def stream(self, call: Call) -> Iterator[bytes]:
         """The bytes of a good answer as they come; first none, when it begins. Raises ApiError, Unreachable, BadAnswer."""
-        with mapped_errors(), self._request(call, stream=True, silence=EVENTS_SILENCE) as response:
+        with mapped_errors(self.base_url), self._request(call, stream=True, silence=EVENTS_SILENCE) as response:
             if not _not_redirected(response).ok:
                 raise _error_in(response)
             yield b""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import tempfile
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -50,12 +52,22 @@ class HogDetector:
         return found
 
     def _saved(self) -> str:
-        """The detector as a file in memory. Reading it takes 1 ms, making one anew 500; a Python copy leaks 150 kB each."""
-        handle = os.memfd_create("hog-detector")
-        weakref.finalize(self, os.close, handle)
-        path = f"/proc/self/fd/{handle}"
+        """The detector as a file. Reading it takes 1 ms, making one anew 500; a Python copy leaks 150 kB each."""
+        path = _file_of(self)
         self._detector.save(path)
         return path
+
+
+def _file_of(owner: object) -> str:
+    """A file that ends with ``owner``: in memory on Linux; elsewhere in TMPDIR, where it stays when this process is killed."""
+    if sys.platform == "linux":
+        handle = os.memfd_create("hog-detector")
+        weakref.finalize(owner, os.close, handle)
+        return f"/proc/self/fd/{handle}"
+    handle, path = tempfile.mkstemp(prefix="hog-detector-")
+    os.close(handle)
+    weakref.finalize(owner, os.unlink, path)
+    return path
 
 
 class Landmarks:

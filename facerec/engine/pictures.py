@@ -72,7 +72,7 @@ _TRANSPOSITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class PictureInfo:
-    """What the header says. ``width`` and ``height`` are of the upright picture, in pixels."""
+    """What the header says. ``width`` and ``height`` are in pixels, before the picture is turned upright."""
 
     format: str
     width: int
@@ -101,14 +101,13 @@ class Picture:
 def probe(image: bytes, max_pixels: int) -> PictureInfo:
     """Read the header of ``image`` alone. Cheap, and safe on hostile bytes.
 
+    It does not look which side is up: a PNG may say so behind its pixels, and to get there Pillow decodes them all.
+
     Raises UnsupportedImage (no such format), UnreadableImage (damaged header), TooLarge (more than ``max_pixels``).
     """
     with _reading():
         name, opened = _open(image, max_pixels)
-        width, height = opened.size
-        if _orientation(opened) >= 5:
-            width, height = height, width
-        return PictureInfo(name, width, height)
+        return PictureInfo(name, *opened.size)
 
 
 def decode(image: bytes, options: EngineOptions) -> Picture:

@@ -1,9 +1,10 @@
-"""``python -m facerec.local up | down | status | logs``: the service on this machine, without containers."""
+"""``python -m facerec.local up | down | status | logs | facerec``: the service on this machine, without containers."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from facerec.errors import FacerecError
 from facerec.local.keeper import Keeper
+from facerec.local.parts import ROOT
 from facerec.local.stack import LocalStack, readiness
 
 NOT_RUNNING = 3
@@ -28,7 +30,8 @@ Scan two pictures, then ask which others show the same people (the answer to a s
   curl --data-binary @second.jpg {url}/scan/image/second.jpg
   curl {url}/match/HASH
 
-./deploy-local-dev.sh status | logs | down"""
+./deploy-local-dev.sh status | logs | down
+./deploy-local-dev.sh facerec token create OWNER   (facerec with the settings of this service; --help has all commands)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m facerec.local", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(".facerec"), help="where data, logs and passwords are kept")
     parser.add_argument("--forward", action="store_true", help="use the Redis and RabbitMQ of the cluster")
-    parser.add_argument("command", nargs="?", default="up", choices=["up", "down", "status", "logs", "keep"])
+    parser.add_argument("--workplace", type=Path, default=Path(), help="where the command `facerec` runs")
+    parser.add_argument("command", nargs="?", default="up", choices=["up", "down", "status", "logs", "keep", "facerec"])
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="those of the command `facerec`")
     given = parser.parse_args(arguments)
     stack = LocalStack(given.folder)
     commands: dict[str, Callable[[LocalStack], int]] = {
@@ -45,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "status": status,
         "logs": follow_logs,
         "keep": keep,
+        "facerec": partial(facerec, workplace=given.workplace, arguments=given.arguments),
     }
     try:
         return commands[given.command](stack)
@@ -92,6 +98,19 @@ def follow_logs(stack: LocalStack) -> int:
         return subprocess.call([shutil.which("tail") or "/usr/bin/tail", "-n", "20", "-F", *logs])  # noqa: S603
     except KeyboardInterrupt:
         return 0
+
+
+def facerec(stack: LocalStack, *, workplace: Path, arguments: Sequence[str]) -> int:
+    """Become the command `facerec` in ``workplace``, with the settings of the service."""
+    if stack.exists:
+        settings = stack.settings() | {"FACEREC_URL": stack.url}
+        os.chdir(workplace)
+        pairs = [f"{key}={value}" for key, value in settings.items()]
+        # -P: a json.py among somebody's pictures is no module of ours.
+        command = [sys.executable, "-P", "-m", "facerec", *arguments]
+        os.execv("/usr/bin/env", ["env", f"PYTHONPATH={ROOT}", *pairs, *command])  # noqa: S606
+    print("nothing was started here yet")
+    return NOT_RUNNING
 
 
 def keep(stack: LocalStack) -> int:

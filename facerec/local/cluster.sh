@@ -6,7 +6,7 @@ cluster() {
     case "$1" in
     up) cluster_up ;;
     down) cluster_down ;;
-    *) native "$1" ;;
+    *) native "$@" ;;
     esac
 }
 

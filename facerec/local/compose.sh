@@ -43,10 +43,59 @@ compose() {
         }
         say_compose_first_steps
         ;;
-    down) compose_command down ;;
+    down)
+        end_commands
+        compose_command down
+        ;;
     status) compose_command ps --all ;;
     logs) compose_command logs --follow --tail 20 ;;
+    facerec) compose_facerec "$@" ;;
     esac
+}
+
+# A container of its own, as the user who calls: it sees the folder it is called from, and what else its arguments name to read.
+compose_facerec() {
+    local argument path user lent=" $here "
+    check_mountable "$here"
+    user=$(id -u):$(id -g)
+    case "$(docker info --format '{{.SecurityOptions}}' 2>/dev/null)" in
+    *rootless*) user=0:0 ;; # inside, root stands for who runs the engine
+    esac
+    mkdir -p -m 700 $folder/state
+    for argument in "$@"; do
+        path=$(cd "$here" && whole_path "${argument#--*=}") || continue
+        case "$path" in "$here"/*) continue ;; esac
+        case "$lent" in *" $path "*) continue ;; esac
+        lent="$lent$path "
+        check_mountable "$path"
+        set -- --volume "$path:$path:ro" "$@"
+    done
+    # Not where the standard input is a pipe, and not where the output is one.
+    if [ ! -t 0 ] || [ ! -t 1 ]; then set -- --no-TTY "$@"; fi
+    compose_command run --rm --no-deps --user "$user" --workdir "$here" --volume "$here:$here" "$@"
+}
+
+# A command whose caller was killed goes on in its container, which Compose leaves alone when it takes the service down.
+end_commands() {
+    local container
+    compose_command --profile command ps --all --quiet facerec | while read -r container; do
+        docker rm -f "$container" >/dev/null
+    done
+}
+
+# Where a file or a folder is, from the root on; 1 when there is none of this name.
+whole_path() {
+    if [ -d "$1" ]; then
+        (cd "$1" && pwd)
+    elif [ -e "$1" ]; then
+        printf '%s/%s\n' "$(cd "$(dirname "$1")" && pwd)" "$(basename "$1")"
+    else
+        return 1
+    fi
+}
+
+check_mountable() {
+    case "$1" in *:* | /) die "$1 cannot be lent to a container: no colon may be in it, and it may not be all of /" ;; esac
 }
 
 say_compose_first_steps() {
@@ -62,5 +111,6 @@ holds the picture's hash):
   curl -H "x-api-key: \$(cat $folder/token)" $url/match/HASH
 
 ./deploy-local-dev.sh status | logs | down
+./deploy-local-dev.sh facerec scan FOLDER   (facerec with the settings of this service; --help has all commands)
 END
 }

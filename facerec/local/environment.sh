@@ -11,19 +11,46 @@ die() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
+# Where Homebrew is: as `brew shellenv` said, as brew says, or where its installer puts it on Apple silicon and on Intel.
+homebrew_prefix() {
+    local folder
+    if [ -n "${HOMEBREW_PREFIX:-}" ]; then
+        printf '%s\n' "$HOMEBREW_PREFIX"
+        return
+    fi
+    if has brew; then
+        brew --prefix
+        return
+    fi
+    for folder in /opt/homebrew /usr/local; do
+        if [ -x "$folder/bin/brew" ]; then
+            printf '%s\n' "$folder"
+            return
+        fi
+    done
+    return 1
+}
+
+# RabbitMQ is in Homebrew's sbin, which is on few people's PATH, and looks for Erlang, which is in its bin, on the PATH itself.
+# They come last, so that what the user has comes first.
+use_homebrew() {
+    local prefix
+    if prefix=$(homebrew_prefix); then
+        export PATH="$PATH:$prefix/bin:$prefix/sbin"
+    fi
+}
+use_homebrew
+
 # Debian keeps the server programs of RabbitMQ and epmd in /usr/sbin or elsewhere out of a plain user's PATH.
 has_program() { has "$1" || [ -x "/usr/sbin/$1" ] || [ -x "/usr/lib/rabbitmq/bin/$1" ]; }
 
 # apt_install PACKAGE...: false when it cannot be done.
 apt_install() {
-    local sudo=()
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0) log
     if [ "$(id -u)" != 0 ]; then
         has sudo || return 1
-        sudo=(sudo)
-        if [ ! -t 0 ]; then sudo=(sudo -n); fi
+        if [ -t 0 ]; then apt=(sudo "${apt[@]}"); else apt=(sudo -n "${apt[@]}"); fi
     fi
-    local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
-    local log
     log=$(mktemp)
     say "installing $*"
     if "${apt[@]}" install -y --no-install-recommends "$@" >"$log" 2>&1 ||
@@ -55,25 +82,37 @@ install_packages() {
     fi
 }
 
-# Redis and RabbitMQ. Only the programs are used: the instances are our own, on free ports of 127.0.0.1.
-ensure_servers() {
-    local missing=()
-    has_program redis-server || missing+=(redis)
-    has_program rabbitmq-server || [ -x /opt/homebrew/sbin/rabbitmq-server ] || missing+=(rabbitmq)
-    [ ${#missing[@]} = 0 ] && return 0
-    case "${missing[*]}" in
-    redis) install_packages redis-server redis ;;
-    rabbitmq) install_packages rabbitmq-server rabbitmq ;;
-    *) install_packages "redis-server rabbitmq-server" "redis rabbitmq" ;;
-    esac
+# by_hand DEBIAN HOMEBREW: what a person types when install_packages could not do it.
+by_hand() {
+    printf 'Debian: sudo apt-get install %s' "$1"
+    [ -z "$2" ] || printf '; macOS, not as root: brew install %s, with Homebrew from https://brew.sh' "$2"
 }
 
-suitable_python() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+# Redis and RabbitMQ. Only the programs are used: the instances are our own, on free ports of 127.0.0.1.
+ensure_servers() {
+    local debian="" homebrew=""
+    if ! has_program redis-server; then debian=redis-server homebrew=redis; fi
+    if ! has_program rabbitmq-server; then debian="$debian rabbitmq-server" homebrew="$homebrew rabbitmq"; fi
+    [ -n "$homebrew" ] || return 0
+    install_packages "$debian" "$homebrew" && return
+    say "missing: ${homebrew# } ($(by_hand "${debian# }" "${homebrew# }"))"
+    return 1
+}
 
-# The first Python of at least 3.11.
+# dlib and ONNX Runtime have no wheels for other Macs; lock.sh looks for those.
+check_mac() {
+    [ "$(uname -s)" = Darwin ] || return 0
+    [ "$(uname -m)" = arm64 ] && [ "$(sw_vers -productVersion | cut -d. -f1)" -ge 14 ] ||
+        die "without containers it wants Apple silicon and macOS 14 or newer; with Docker: ./deploy-local-dev.sh --compose"
+}
+
+# The locks have wheels for these; lock.sh looks for them.
+suitable_python() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; }
+
+# The first suitable Python. Homebrew's and some systems' python3 is soon newer than the newest wheels.
 find_python() {
     local candidate
-    for candidate in ${PYTHON:+"$PYTHON"} python3 python3.11 python3.12 python3.13; do
+    for candidate in ${PYTHON:+"$PYTHON"} python3 python3.11 python3.12 python3.13 python3.14; do
         if has "$candidate" && suitable_python "$candidate"; then
             printf '%s\n' "$candidate"
             return 0
@@ -85,10 +124,10 @@ find_python() {
 ensure_python() {
     find_python >/dev/null || install_packages "python3 python3-venv" python@3.11 || true
     local python
-    python=$(find_python) || die "Python 3.11 or newer is needed (Debian: apt-get install python3 python3-venv)"
+    python=$(find_python) || die "Python 3.11 to 3.14 is needed ($(by_hand "python3 python3-venv" python@3.11))"
     # Debian ships Python without what makes virtual environments.
     "$python" -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv "" ||
-        die "$python cannot make virtual environments (Debian: apt-get install python3-venv)"
+        die "$python cannot make virtual environments ($(by_hand python3-venv ""))"
     printf '%s\n' "$python"
 }
 
@@ -103,11 +142,12 @@ ensure_venv() {
         "dev $(checksum requirements/dev.lock)" | "$lock $(checksum "requirements/$lock.lock")") return 0 ;;
         esac
     fi
-    python=$(ensure_python)
+    check_mac
+    python=$(ensure_python) || exit
     wanted="$lock $(checksum "requirements/$lock.lock")"
     say "making .venv from requirements/$lock.lock"
     rm -rf .venv
-    "$python" -m venv .venv
+    "$python" -m venv .venv || die "$python could not make .venv"
     # One package exists as source only; what makes a wheel of it is pinned like everything else.
     local install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps)
     { "${install[@]}" --require-hashes -r requirements/build.lock &&

@@ -26,7 +26,8 @@ def is_free(port: int) -> bool:
             listener.bind(("127.0.0.1", port))
         except OSError:
             return False
-    return True
+    # Of two servers BSD lets one have the port at all addresses, as AirPlay has 5000, and the other at 127.0.0.1.
+    return not accepts(port)
 
 
 def free_port() -> int:

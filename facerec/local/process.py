@@ -189,7 +189,8 @@ def _end(child: subprocess.Popen[bytes], guard: subprocess.Popen[bytes]) -> None
 
 
 def _kill_group_of(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    # macOS answers EPERM for a group of which only zombies are left.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
@@ -206,5 +207,13 @@ def _start_time(pid: int) -> str | None:
 
 
 def _start_time_by_ps(pid: int) -> str | None:
-    found = subprocess.run(["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603
-    return found.stdout.strip() or None
+    """ps(1) writes times in the user's language and time zone, and both may differ from those of an earlier call."""
+    found = subprocess.run(  # noqa: S603
+        ["/bin/ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"LC_ALL": "C", "TZ": "UTC"},
+    )
+    state, _, started = found.stdout.strip().partition(" ")
+    return None if state.startswith("Z") else started.strip() or None

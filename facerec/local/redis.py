@@ -16,7 +16,7 @@ def redis_program() -> str:
     found = shutil.which("redis-server")
     if found is None:
         raise ServerMissing(
-            "redis-server is not installed (Debian: apt-get install redis-server, macOS: brew install redis)"
+            "redis-server is not on the PATH (Debian: apt-get install redis-server, macOS: brew install redis)"
         )
     return found
 

@@ -11,7 +11,7 @@ import fcntl
 import http.client
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from facerec.config import is_set, load_settings
@@ -76,19 +76,21 @@ class LocalStack:
 
     def kept_parts(self) -> list[Part]:
         """All parts but the keeper."""
+        return [
+            *self._servers(),
+            ProgramPart("rest", self.folder / "rest", self.url, self.settings),
+            ProgramPart("worker", self.folder / "worker", "", self.settings),
+        ]
+
+    def settings(self) -> dict[str, str]:
+        """What REST, workers and the command `facerec` need to reach this service; secrets are named by their files."""
+        reached = {key: value for server in self._servers() for key, value in server.variables().items()}
+        return defaults(self.folder) | reached | {"REST_PORT": str(self.port)}
+
+    def _servers(self) -> list[Part]:
         remembered = self._remembered()
         found = (server_part(name, str(remembered[name]), self.folder) for name in ("redis", "rabbitmq"))
-        servers = [part for part in found if part is not None]
-
-        def settings() -> Mapping[str, str]:
-            reached = {key: value for server in servers for key, value in server.variables().items()}
-            return defaults(self.folder) | reached | {"REST_PORT": str(self.port)}
-
-        return [
-            *servers,
-            ProgramPart("rest", self.folder / "rest", self.url, settings),
-            ProgramPart("worker", self.folder / "worker", "", settings),
-        ]
+        return [part for part in found if part is not None]
 
     def _keeper(self) -> Part:
         command = [sys.executable, "-m", "facerec.local", "--folder", str(self.folder), "keep"]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from facerec.faces import Box
+from facerec.faces import Box, Model
 from facerec.jobs import ScanJob
 from facerec.ports.store import Admission
 
@@ -39,17 +39,22 @@ class MatchPage:
 class Matches(Protocol):
     """A worker's index as the front door asks it about an image that matches more others than the store keeps links for.
 
-    The answers are complete for everything written before the question. Every method may raise BrokerUnavailable,
-    DeadlineExceeded and ServiceUnavailable.
+    The answers are complete for everything written before the question. ``model`` is the one of the set that the image's face
+    records were read from; a record may be of another, when a regeneration could not make it anew. Every method may raise
+    BrokerUnavailable, DeadlineExceeded and ServiceUnavailable.
     """
 
-    def tickets(self, owner: str, records: Sequence[bytes]) -> list[int]:
+    def tickets(self, owner: str, model: Model, records: Sequence[bytes]) -> list[int]:
         """Tickets of all images with a face that matches one of these face records of one image, that image's not among them."""
 
-    def page(self, owner: str, records: Sequence[bytes], limit: int, after: tuple[float, int]) -> MatchPage:
+    def page(
+        self, owner: str, model: Model, records: Sequence[bytes], limit: int, after: tuple[float, int]
+    ) -> MatchPage:
         """The first ``limit`` matches behind distance and ticket ``after``, nearest first."""
 
-    def by_face(self, owner: str, records: Sequence[bytes], tolerance: float, limit: int) -> dict[int, list[Match]]:
+    def by_face(
+        self, owner: str, model: Model, records: Sequence[bytes], tolerance: float, limit: int
+    ) -> dict[int, list[Match]]:
         """For the id of each face of one image the nearest other images with a face at most ``tolerance`` from it."""
 
 
@@ -135,7 +140,10 @@ class Tokens(Protocol):
         """Let ``token`` in as ``owner``. Raises BadParam, Conflict when somebody has it."""
 
     def any(self) -> bool:
-        """Whether any token is configured; without one only loopback clients are served."""
+        """Whether any token is configured; without one only loopback clients are served.
+
+        What another process did to the first or last token may be seen a second later.
+        """
 
 
 class Workers(Protocol):

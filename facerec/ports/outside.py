@@ -52,10 +52,16 @@ class Whereabouts(Protocol):
 
 
 class Errands(Protocol):
-    """What has to be done for the pictures, once, by whichever worker comes first. May raise StoreUnavailable."""
+    """What has to be done once, by whichever worker comes first. May raise StoreUnavailable."""
 
     def turn(self, errand: str, seconds: float) -> bool:
         """Whether the caller shall do ``errand``, which is due again after ``seconds``."""
+
+    def finish(self, limit: int, after: float) -> None:
+        """Finish what was begun at least ``after`` seconds ago, takes several steps, and lacks some of them.
+
+        Its process has died, or is slow, and then some steps are tried twice, which does no harm.
+        """
 
     def erasure(self, owner: str, image_hash: str) -> Place | None:
         """The erased image whose pictures may still be there."""
@@ -97,8 +103,13 @@ class Webhooks(Protocol):
     def remove(self, owner: str) -> bool:
         """Forget the URL and all that is to be told; whether there was one."""
 
-    def due(self, limit: int, lease: float) -> Sequence[Notice]:
-        """What is due, oldest first; due again after ``lease`` seconds unless it is settled before."""
+    def due(
+        self, limit: int, lease: float, each: int | None = None, calling: Mapping[str, int] | None = None
+    ) -> Sequence[Notice]:
+        """What is due, of each owner the oldest first; due again after ``lease`` seconds unless it is settled before.
+
+        No owner gets more than ``each``, with the calls under way in ``calling``; the one that waits for the longest comes first.
+        """
 
     def settle(self, notice: Notice, status: int | None, error: str) -> None:
         """The notice is done with: told (``error`` is empty), or given up."""

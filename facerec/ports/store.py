@@ -159,6 +159,9 @@ class Commits(Protocol):
     def begin(self, jobs: Sequence[ScanJob]) -> list[Start]:
         """For each job, claim its image or tell why not."""
 
+    def renew(self, jobs: Sequence[ScanJob]) -> None:
+        """These are still in hand: their claims hold as long as new ones."""
+
     def commit(self, batch: Sequence[Scanned], position: int) -> Written | Moved | Obsolete | JournalGap | Split | Held:
         """Write the batch to all five databases if the journal still ends at ``position``; all or nothing."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,10 @@ from facerec.identity import check_hash, check_name, check_owner, check_url, tic
 from facerec.nesting import parse_shallow_json
 from facerec.records import encoding_bytes, face_id_of, pack_face, shift_of, unpack_face
 
+_LATEST = 1e12
+"""Seconds since the epoch after which nothing expires."""
+_SCORE = re.compile(rb"[+-]?(inf|[0-9]+(\.[0-9]*)?(e[+-]?[0-9]{1,3})?)")
+_ENTRY = re.compile(rb"[0-9]{1,19}-[0-9]{1,19}")
 STATES = ("queued", "processing", "done", "failed")
 Line = Mapping[str, Any]
 
@@ -83,22 +89,62 @@ def key_of(line: Line) -> StoredKey:
     """Raises DamagedLine."""
     try:
         expires_at = line["expires_at"]
-        return StoredKey(
+        key = StoredKey(
             key=_bytes(line["key"]),
             type=str(line["type"]),
             value=tuple(tuple(_bytes(part) for part in item) for item in line["value"]),
             begins=bool(line["begins"]),
             expires_at=None if expires_at is None else float(expires_at),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DamagedLine(f"is no key: {type(error).__name__}: {error}") from error
+    _check_key(key)
+    return key
+
+
+def member_of(line: Line) -> tuple[str, str]:
+    """Owner and hash of an image in the crowd. Raises DamagedLine."""
+    try:
+        return check_owner(line["owner"]), check_hash(line["hash"])
+    except (KeyError, TypeError, AttributeError, BadParam) as error:
+        raise DamagedLine(f"is no image in the crowd: {error}") from error
+
+
+def _check_key(key: StoredKey) -> None:
+    """Raises DamagedLine for what Redis would refuse, perhaps when some of it is written."""
+    if key.expires_at is not None and not 0 <= key.expires_at < _LATEST:
+        raise DamagedLine(f"has an end of life that cannot be: {key.expires_at}")
+    fits = _FITS.get(key.type)
+    if fits is None or not key.value or not all(map(fits, key.value)) or (key.type == "string" and len(key.value) > 1):
+        raise DamagedLine(f"has a value that is none of a {key.type[:50]}")
+    if key.type == "stream":
+        entries = [_entry_id(entry) for entry, *_ in key.value]
+        if any(one >= other for one, other in pairwise(entries)):
+            raise DamagedLine("has entries that do not follow each other")
+
+
+def _is_scored(item: tuple[bytes, ...]) -> bool:
+    return len(item) == 2 and _SCORE.fullmatch(item[1]) is not None
+
+
+def _is_entry(item: tuple[bytes, ...]) -> bool:
+    return len(item) >= 3 and len(item) % 2 == 1 and _ENTRY.fullmatch(item[0]) is not None
+
+
+def _entry_id(text: bytes) -> tuple[int, int]:
+    milliseconds, _, number = text.partition(b"-")
+    return int(milliseconds), int(number)
 
 
 def _check_image(image: StoredImage) -> None:
     document = image.document
     state, ticket = document.get("state"), document.get("ticket", "")
-    if state not in STATES or not ticket.isdecimal() or not 0 < int(ticket) < 1 << 51:
+    if state not in STATES or not _is_number(ticket) or not 0 < int(ticket) < 1 << 51:
         raise DamagedLine(f"has the state {state!r} and the ticket {ticket!r}")
+    if not _is_time(document.get("queued_at", "")):
+        raise DamagedLine("does not say when it was queued")
+    if "model" in document and document["model"] not in _MODELS:
+        raise DamagedLine(f"is of the model {document['model']!r}")
     if any(not 0 < upload < 1 << 51 for upload in image.names.values()):
         raise DamagedLine("has a name without a ticket")
     if state != "done" and (image.records or image.links):
@@ -110,6 +156,15 @@ def _check_image(image: StoredImage) -> None:
         raise DamagedLine("has faces whose ids are not its ticket's")
     if image.hash in image.links:
         raise DamagedLine("is linked to itself")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _is_time(text: str) -> bool:
+    seconds, _, parts = text.partition(".")
+    return _is_number(seconds) and (not parts or _is_number(parts))
 
 
 def _name(text: str) -> str:
@@ -178,3 +233,15 @@ def _bytes(value: str | Mapping[str, str]) -> bytes:
         return base64.b64decode(value["base64"], validate=True)
     except binascii.Error as error:
         raise ValueError(str(error)) from error
+
+
+_MODELS = frozenset(str(model.value) for model in Model)
+_FITS: Mapping[str, Callable[[tuple[bytes, ...]], bool]] = {
+    "string": lambda item: len(item) == 1,
+    "set": lambda item: len(item) == 1,
+    "list": lambda item: len(item) == 1,
+    "hash": lambda item: len(item) == 2,
+    "zset": _is_scored,
+    "stream": _is_entry,
+}
+"""By type: whether an item of a value has the parts that it should have."""

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
+from facerec.encodings import stack_encodings
 from facerec.errors import BadParam, DeadlineExceeded
-from facerec.index import stack_encodings
 from facerec.records import model_of
 from facerec.services.contacts_adding import Adding
 from facerec.services.contacts_changes import Memory, call_name, changed, documents, named, renew

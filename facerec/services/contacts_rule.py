@@ -16,7 +16,7 @@ from math import exp
 
 import numpy as np
 
-from facerec.index import Encodings, distances
+from facerec.encodings import Encodings, distances
 
 LIKE = 0.4
 """Euclidean, inclusive. Two pictures of one person are 0.40 apart in the median, so that five pictures of a person make three

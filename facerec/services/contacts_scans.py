@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from facerec.encodings import Encodings
 from facerec.enrolment import Wish
 from facerec.errors import Backpressure, DeadlineExceeded, FacerecError, ServiceUnavailable, error_for
 from facerec.faces import Model
 from facerec.identity import image_hash
-from facerec.index import Encodings
 from facerec.jobs import Request
 from facerec.ports import Admission, Admissions, Requester
 from facerec.records import encoding_of, is_comparable, model_of, unpack_face
@@ -58,6 +58,8 @@ class Fetcher(Protocol):
 
 class Records(Protocol):
     def records(self, owner: str, image: str) -> list[bytes] | None: ...
+
+    def failure(self, owner: str, image: str) -> tuple[str, str] | None: ...
 
 
 def the_face(records: Sequence[bytes]) -> bytes | None:
@@ -131,8 +133,11 @@ class WorkerScans:
         return document is not None
 
     def _finished(self, owner: str, image: str, deadline: float) -> list[bytes]:
-        """The records of an image that this or somebody else's job finishes."""
+        """The records of an image that this or somebody else's job finishes. Raises the error by which that job was given up."""
         while (records := self._records.records(owner, image)) is None:
+            failure = self._records.failure(owner, image)
+            if failure is not None:
+                raise _error_of(*failure)
             self._check_time(deadline)
             self._pausing.wait(PAUSE)
         return records

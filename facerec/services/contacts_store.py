@@ -107,6 +107,9 @@ class ContactStore(Protocol):
     def records(self, owner: str, image: str) -> list[bytes] | None:
         """The face records of a finished image, None when it is not finished."""
 
+    def failure(self, owner: str, image: str) -> tuple[str, str] | None:
+        """Code and reason when nobody finishes the image any more: its job was given up, or it was erased."""
+
     def recognized(self, owner: str, user_id: int, call: str, url: str, candidates: Sequence[Mapping[str, Any]]) -> int:
         """Remember an answer; its id."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from facerec.confidence import FARTHEST
 from facerec.enrolment import MAX_CANDIDATES, Candidates, Enrolment, PersonRule, Wish
-from facerec.errors import BadParam, Conflict, DeadlineExceeded, NotFound
+from facerec.errors import BadParam, Conflict, DeadlineExceeded, NoFaces, NotFound
 from facerec.faces import Box
 from facerec.galleries import FaceBook, StoredFace
 from facerec.identity import image_hash
@@ -64,6 +64,10 @@ class Enrolments:
             stored = self.book.faces_of_image(owner, digest)
             if stored is None:
                 return None
+            if not stored:
+                raise NoFaces(
+                    "this photo is known, and has no face or none any more: erase the image to have it looked at anew"
+                )
             chosen = self._chosen(stored, wish)
             if self._say(owner, chosen, wish):
                 return tuple(face.id for face in chosen)

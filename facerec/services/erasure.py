@@ -66,10 +66,10 @@ class FaceRemoval:
     tolerance: float
 
     def remove(self, owner: str, face: int) -> bool:
-        """Remove a face; a posted photo without any face left goes with its last. False when there is none."""
+        """Remove a face; a posted photo goes with its last. False when there is none."""
         dropped = self.book.drop(owner, face, self.tolerance)
         if dropped is None:
             return False
-        if dropped.empty:
+        if dropped.last:
             self.erasure.erase(owner, dropped.image)
         return True

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from facerec.audit import INVARIANTS, Audit, Fault, Inspection, Repairs
+from facerec.encodings import FaceIds
 from facerec.errors import InternalError
 from facerec.faces import Model
 from facerec.identity import ticket_of
-from facerec.index import FaceIds
 from facerec.records import face_id_of
 from facerec.rule import by_partition
 from facerec.services.links import LinkCheck

@@ -13,12 +13,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, islice
+from itertools import groupby, islice, pairwise
 from typing import Protocol
 
+import numpy as np
+
+from facerec.encodings import Encodings, Rows, stack_encodings
 from facerec.faces import Model
+from facerec.hits import Pairs
 from facerec.identity import ticket_of
-from facerec.index import Encodings, FaceIndex, stack_encodings
+from facerec.index import FaceIndex
 from facerec.ports import Journal, JournalEntry, JournalGap
 from facerec.records import confidence_of, face_id_of, is_comparable, model_of
 from facerec.services.grouping import NEAREST, RADIUS, REACH, Board, Neighbour, Person, is_grouped
@@ -101,9 +105,9 @@ class GroupingStore(Protocol):
         """All finished images with faces, of each owner the oldest upload first."""
 
 
-Search = Callable[[str, Model, Sequence[int], Encodings], list[list[Neighbour]]]
-"""The neighbours within RADIUS of each face of an owner (ids and encodings), nearest first, itself not among them, in an
-index that knows at least all that the journal holds now."""
+Search = Callable[[str, Model, Sequence[int], Encodings, int | None], list[list[Neighbour]]]
+"""The neighbours within RADIUS of each face of an owner (ids and encodings), nearest first, at most so many of each (None: all),
+itself not among them, in an index that knows at least all that the journal holds now."""
 Near = dict[int, Sequence[Neighbour]]
 
 
@@ -146,9 +150,18 @@ class Follower:
             "trimmed journal or switched sets: grouping goes through all images", extra={"action": "grouping_sweep"}
         )
         for pictures in _in_parts(self._store.pictures()):
-            if not self._take_turn().ours or not self._place(turn.position, turn.position, pictures):
+            # When people changed while these were looked at, they are looked at again, and not all that came before them.
+            while not self._place(turn.position, turn.position, pictures):
+                if not self._goes_on(turn):
+                    return False
+            if not self._goes_on(turn):
                 return False
         return self._store.place(turn.position, turn.journal, [])
+
+    def _goes_on(self, turn: Turn) -> bool:
+        """Whether it is still ours, and nobody else went on from there."""
+        now = self._take_turn()
+        return now.ours and now.position == turn.position
 
     def _place(self, position: int, following: int, pictures: Sequence[Picture]) -> bool:
         by_owner: dict[str, list[Picture]] = {}
@@ -183,22 +196,22 @@ class Follower:
     def _look(self, owner: str, pictures: Sequence[Picture], subjects: Mapping[int, bytes]) -> tuple[View, Near]:
         """What is known of the people around the subjects, and the subjects' neighbours as far as they were asked about."""
         images = [(picture.hash, picture.ticket) for picture in pictures]
-        found = self._neighbours(owner, subjects)
+        found = self._neighbours(owner, subjects, LOOKED_AT + 1)
         near: Near = {face: around[:LOOKED_AT] for face, around in found.items()}
         view = self._store.look(owner, images, _faces_in(subjects, near), list(subjects))
         if any(len(found[face]) > LOOKED_AT and _known(near[face], view) < NEAREST for face in subjects):
-            near = dict(found)
+            near = self._neighbours(owner, subjects, None)
             view = self._store.look(owner, images, _faces_in(subjects, near), list(subjects))
         return view, near
 
-    def _neighbours(self, owner: str, records: Mapping[int, bytes]) -> Near:
+    def _neighbours(self, owner: str, records: Mapping[int, bytes], most: int | None) -> Near:
         by_model: dict[Model, list[int]] = {}
         for face, record in records.items():
             by_model.setdefault(model_of(record), []).append(face)
         found: Near = {}
         for model, faces in by_model.items():
             rows = stack_encodings([records[face] for face in faces])
-            found |= zip(faces, self._search(owner, model, faces, rows), strict=True)
+            found |= zip(faces, self._search(owner, model, faces, rows, most), strict=True)
         return found
 
 
@@ -236,13 +249,15 @@ def _in_parts(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
 
 
 def search_in(
-    index: FaceIndex, owner: str, model: Model, faces: Sequence[int], rows: Encodings
+    index: FaceIndex, owner: str, model: Model, faces: Sequence[int], rows: Encodings, most: int | None
 ) -> list[list[Neighbour]]:
-    """A `Search` in an index."""
-    found: list[list[Neighbour]] = [[] for _ in faces]
-    for hit in index.within(owner, model, rows, RADIUS):
-        if hit.face_id != faces[hit.probe]:
-            found[hit.probe].append(Neighbour(hit.distance, hit.face_id))
-    for around in found:
-        around.sort()
-    return found
+    """A `Search` in an index. Only those that are asked for become objects: a person may have ten thousand pictures."""
+    pairs = index.pairs(owner, model, rows, RADIUS)
+    order = np.lexsort((pairs.face_ids, pairs.distances, pairs.rows))
+    order = order[pairs.face_ids[order] != np.array(faces, np.int64)[pairs.rows[order]]]
+    bounds = np.searchsorted(pairs.rows[order], np.arange(len(faces) + 1))
+    return [_neighbours(pairs, order[start:end][:most]) for start, end in pairwise(bounds)]
+
+
+def _neighbours(pairs: Pairs, chosen: Rows) -> list[Neighbour]:
+    return list(map(Neighbour, pairs.distances[chosen].tolist(), pairs.face_ids[chosen].tolist()))

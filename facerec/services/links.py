@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec.audit import Audit, Fault, Inspection
+from facerec.encodings import stack_encodings
 from facerec.faces import Model
 from facerec.identity import FACES_PER_IMAGE
-from facerec.index import FaceIndex, stack_encodings
+from facerec.index import FaceIndex
 from facerec.loading import load_index
 from facerec.ports import Journal, JournalGap
 from facerec.records import face_id_of, is_comparable

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from facerec.errors import error_for
+from facerec.faces import Model
 from facerec.identity import ticket_of
 from facerec.jobs import Request
 from facerec.ports import Match, MatchPage, Requester
@@ -24,53 +25,74 @@ class WorkerMatches:
         self._seconds = seconds
         self._clock = clock
 
-    def tickets(self, owner: str, records: Sequence[bytes]) -> list[int]:
+    def tickets(self, owner: str, model: Model, records: Sequence[bytes]) -> list[int]:
         found: list[int] = []
         while True:
             after = (0.0, found[-1] if found else 0)
-            page = self._ask(owner, records, {"order": "ticket", "count": TICKETS_AT_ONCE, "after": after})
+            page = self._ask(owner, model, records, {"order": "ticket", "count": TICKETS_AT_ONCE, "after": after})
             found += [match.ticket for match in page.matches]
             if page.is_last:
                 return found
 
-    def page(self, owner: str, records: Sequence[bytes], limit: int, after: tuple[float, int]) -> MatchPage:
-        return self._ask(owner, records, {"order": "distance", "count": limit, "after": after})
+    def page(
+        self, owner: str, model: Model, records: Sequence[bytes], limit: int, after: tuple[float, int]
+    ) -> MatchPage:
+        return self._ask(owner, model, records, {"order": "distance", "count": limit, "after": after})
 
-    def by_face(self, owner: str, records: Sequence[bytes], tolerance: float, limit: int) -> dict[int, list[Match]]:
+    def by_face(
+        self, owner: str, model: Model, records: Sequence[bytes], tolerance: float, limit: int
+    ) -> dict[int, list[Match]]:
         found: dict[int, list[Match]] = {face_id_of(record): [] for record in records}
-        probes = [record for record in records if is_comparable(record)]
-        if not probes:
-            return found
         # The nearest are the image's own faces, and an image may have several.
         count = min(len(records) + 2 * limit, FACES_AT_ONCE)
-        document = self._call("search", owner, probes, {"count": count, "limit": tolerance})
-        own = ticket_of(face_id_of(probes[0]))
-        for record, row in zip(probes, document["probes"], strict=True):
-            nearest: dict[int, Match] = {}
-            for hit in row:
-                ticket = ticket_of(hit["face_id"])
-                if ticket != own:
-                    match = Match(hit["distance"], ticket, face_id_of(record), hit["face_id"])
-                    nearest.setdefault(ticket, match)
-            found[face_id_of(record)] = list(nearest.values())[:limit]
+        for probes in _by_model([record for record in records if is_comparable(record)]):
+            document = self._call("search", owner, model, probes, {"count": count, "limit": tolerance})
+            for record, row in zip(probes, document["probes"], strict=True):
+                found[face_id_of(record)] = _nearest_images(face_id_of(record), row)[:limit]
         return found
 
-    def _ask(self, owner: str, records: Sequence[bytes], parameters: Mapping[str, Any]) -> MatchPage:
+    def _ask(self, owner: str, model: Model, records: Sequence[bytes], parameters: Mapping[str, Any]) -> MatchPage:
         probes = [record for record in records if is_comparable(record)]
         if not probes:
             return MatchPage((), 0, True)
-        document = self._call("matches", owner, probes, {**parameters, "but": ticket_of(face_id_of(probes[0]))})
+        models = [_name(model_of(record)) for record in probes]
+        more: dict[str, Any] = {"models": models} if len(set(models)) > 1 else {}
+        more["but"] = ticket_of(face_id_of(probes[0]))
+        document = self._call("matches", owner, model, probes, {**parameters, **more})
         return _page_of(document, [face_id_of(record) for record in probes])
 
-    def _call(self, verb: str, owner: str, probes: Sequence[bytes], parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """``probes`` are faces of one image, so they have one model."""
-        model = {"model": model_of(probes[0]).name.lower()}
+    def _call(
+        self, verb: str, owner: str, model: Model, probes: Sequence[bytes], parameters: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """A worker of the release before looks at ``model`` alone."""
+        which = {"set": _name(model), "model": _name(model_of(probes[0]))}
         body = b"".join(encoding_bytes(record) for record in probes)
         deadline = self._clock() + self._seconds
-        reply = self._requester.call(Request(verb, owner, deadline, {**parameters, **model}, body))
+        reply = self._requester.call(Request(verb, owner, deadline, {**parameters, **which}, body))
         if not reply.ok:
             raise error_for(str(reply.document["code"]), str(reply.document["reason"]))
         return reply.document
+
+
+def _name(model: Model) -> str:
+    return model.name.lower()
+
+
+def _by_model(records: Sequence[bytes]) -> list[list[bytes]]:
+    groups: dict[Model, list[bytes]] = {}
+    for record in records:
+        groups.setdefault(model_of(record), []).append(record)
+    return list(groups.values())
+
+
+def _nearest_images(face: int, hits: Sequence[Mapping[str, Any]]) -> list[Match]:
+    """Of each other image its nearest face; ``hits`` are nearest first."""
+    nearest: dict[int, Match] = {}
+    for hit in hits:
+        ticket = ticket_of(hit["face_id"])
+        if ticket != ticket_of(face):
+            nearest.setdefault(ticket, Match(hit["distance"], ticket, face, hit["face_id"]))
+    return list(nearest.values())
 
 
 def _page_of(document: Mapping[str, Any], faces: Sequence[int]) -> MatchPage:

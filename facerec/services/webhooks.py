@@ -22,9 +22,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from facerec.errors import BadParam, FacerecError, ForbiddenUrl
+from facerec.errors import Backpressure, BadParam, FacerecError, ForbiddenUrl
 from facerec.identity import check_url
 from facerec.ports import Notice, Overview, Webhooks
 
@@ -37,7 +37,10 @@ TOLD = ("hash", "state", "reason", "detail", "names", "width", "height", "model"
 
 class Poster(Protocol):
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        """The status of the answer; redirects are not followed. Raises BadParam, ForbiddenUrl, FetchFailed, FetchTimeout."""
+        """The status of the answer; redirects are not followed.
+
+        Raises BadParam, ForbiddenUrl, FetchFailed, FetchTimeout, Backpressure.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,18 @@ class Told:
 def check_webhook(url: str) -> str:
     """``url`` when it can be called; whether its address may be reached is seen at each call. Raises BadParam, ForbiddenUrl."""
     parts = urlsplit(check_url(url))
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_possible_port(parts):
         raise BadParam("url", "a webhook begins with http:// or https:// and a host", url[:100])
     if "@" in parts.netloc:
         raise ForbiddenUrl("a webhook with a user name or password is not called")
     return url
+
+
+def _has_possible_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def new_secret() -> str:
@@ -84,9 +94,10 @@ class Courier:
         self._poster = poster
         self._clock = clock
 
-    def due(self, limit: int, lease: float) -> Sequence[Notice]:
-        """What is to be told now, and is due again after ``lease`` seconds unless it is delivered. Raises StoreUnavailable."""
-        return self._webhooks.due(limit, lease)
+    def due(self, limit: int, lease: float, each: int, calling: Mapping[str, int]) -> Sequence[Notice]:
+        """What is to be told now, and is due again after ``lease`` seconds unless it is delivered; as many of an owner as make
+        ``each`` with the calls that are under way already. Raises StoreUnavailable."""
+        return self._webhooks.due(limit, lease, each, calling)
 
     def deliver(self, notice: Notice) -> None:
         """Make one call and note how it went. Raises StoreUnavailable; the notice is due again then."""
@@ -106,7 +117,7 @@ class Courier:
         _log(notice, told)
 
     def call(self, url: str, secret: str, document: Mapping[str, Any]) -> Told:
-        """POST the document, signed."""
+        """POST the document, signed. Raises Backpressure when too many calls are under way."""
         timestamp = int(self._clock())
         body = json.dumps(document).encode()
         headers = {
@@ -116,6 +127,8 @@ class Courier:
         }
         try:
             status = self._poster.post(url, body, headers)
+        except Backpressure:
+            raise
         except FacerecError as error:
             return Told(None, error.reason)
         return Told(status, "" if 200 <= status < 300 else f"the receiver answered {status}")

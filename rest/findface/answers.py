@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Response, jsonify, request
 
@@ -18,6 +18,8 @@ from rest.findface.params import Params, whole_number
 
 PAGE = 30
 MAX_PAGE = 1000
+_PLACES = {"max_id", "min_id", "after"}
+"""Parameters that say where a page begins."""
 Document = dict[str, Any]
 
 
@@ -129,13 +131,9 @@ def _neighbours(page: Page, bounds: Bounds, limit: int) -> tuple[str | None, str
 
 
 def path_with(**parameters: Any) -> str:
-    """The path of this call with other parameters."""
-    return f"{request.script_root}{_quoted_path()}?{urlencode(parameters)}"
-
-
-def _quoted_path() -> str:
-    raw = request.full_path.rpartition("?")[0]
-    return raw or request.path
+    """The path of this call with its query, and another place to go on from."""
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name not in {*_PLACES, *parameters}]
+    return f"{quote(request.script_root + request.path)}?{urlencode([*kept, *parameters.items()])}"
 
 
 def nothing() -> Response:

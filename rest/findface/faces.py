@@ -17,7 +17,7 @@ from rest.context import owner, services
 from rest.docs import Operation, describes
 from rest.findface import models
 from rest.findface.answers import face_document, id_of, known_gallery, nothing, page_of, seconds_of, stored_face
-from rest.findface.params import Params, read_params
+from rest.findface.params import Params, box_of, read_params
 from rest.findface.photos import read_photo
 from rest.findface.recognition import wanted_attributes
 from rest.nextcloud import client_gone
@@ -36,7 +36,8 @@ def post_face() -> Response:
     wanted = wanted_attributes(params)
     wish = services().hooks.before_store(owner(), _wish(params))
     photo = read_photo(params)
-    found = services().enrolments.post(owner(), photo.body, photo.name, wish, client_gone(request.environ))
+    with box_of("bbox"):
+        found = services().enrolments.post(owner(), photo.body, photo.name, wish, client_gone(request.environ))
     if wanted:
         found = _with_attributes(photo.body, found, wanted)
     services().hooks.after_store(owner(), found)
@@ -59,7 +60,10 @@ def _wish(params: Params) -> Wish:
     now = services().clock()
     timestamp = seconds_of(params, "timestamp")
     at = now if timestamp is None else timestamp
-    fields = fields_at(at, services().settings.findface.friend_timezone)
+    try:
+        fields = fields_at(at, services().settings.findface.friend_timezone)
+    except ValueError as error:
+        raise params.bad("timestamp", "must be within the years 1 to 9999") from error
     camera = params.text("cam_id")
     if camera:
         if services().findface.camera(owner(), camera) is None:

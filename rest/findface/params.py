@@ -1,16 +1,23 @@
-"""Parameters of a call, wherever they come from: query, JSON, form or multipart. The body comes before the query."""
+"""Parameters of a call, wherever they come from: query, JSON, form or multipart. The body comes before the query.
+
+One that is there several times is a list, which is good for those that are lists, as galleries, and wrong for all others.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from math import isfinite
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from flask import Request
+from werkzeug.datastructures import MultiDict
 
 from facerec.errors import BadParam, MalformedJson
 from facerec.faces import Box
-from rest.bodies import is_multipart, read_body, read_form
+from rest.bodies import is_multipart, read_body, read_form_of_lists
 
 T = TypeVar("T")
 _SHOWN = 100
@@ -71,7 +78,7 @@ class Params:
         if not isinstance(value, str):
             return value
         try:
-            return json.loads(value, parse_constant=_no_constant)
+            return _parsed(value)
         except (ValueError, RecursionError) as error:
             raise self.bad(name, "must be JSON") from error
 
@@ -127,10 +134,10 @@ def read_params(call: Request, photos: int, limit: int) -> Params:
 
     Raises BadParam, MalformedJson, TooLarge.
     """
-    values: dict[str, Any] = dict(call.args.items())
+    values = _single(call.args.lists())
     if is_multipart(call):
-        fields, files = read_form(call, max(1, photos) * limit)
-        return Params(values | fields, files)
+        fields, files = read_form_of_lists(call, max(1, photos) * limit)
+        return Params(values | _single(fields.items()), files)
     # A photo in base64 is a third longer.
     body = read_body(call, photos * (limit * 4 // 3 + 1024) + _TEXT_LIMIT)
     if not body.strip():
@@ -138,6 +145,15 @@ def read_params(call: Request, photos: int, limit: int) -> Params:
     if call.mimetype == "application/x-www-form-urlencoded" and not body.lstrip().startswith(b"{"):
         return Params(values | _form(body), {})
     return Params(values | _json_object(body), {})
+
+
+@contextmanager
+def box_of(name: str) -> Iterator[None]:
+    """What a worker says of a box that somebody gave, it says of this parameter."""
+    try:
+        yield
+    except BadParam as error:
+        raise BadParam(name, error.reason) if error.param == "face" else error from None
 
 
 def clean(name: str, text: str) -> str:
@@ -166,16 +182,21 @@ def _is_pixel(side: Any) -> bool:
     return isinstance(side, int | float) and not isinstance(side, bool) and abs(side) <= _FARTHEST_PIXEL
 
 
-def _form(body: bytes) -> dict[str, str]:
+def _form(body: bytes) -> dict[str, Any]:
     try:
-        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=200, errors="strict"))
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=200, errors="strict")
     except (UnicodeDecodeError, ValueError) as error:
         raise BadParam("body", "the form cannot be read") from error
+    return _single(MultiDict(pairs).lists())
+
+
+def _single(found: Iterable[tuple[str, list[str]]]) -> dict[str, Any]:
+    return {name: values[0] if len(values) == 1 else values for name, values in found}
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body, parse_constant=_no_constant)
+        found = _parsed(body)
     except (ValueError, RecursionError) as error:
         raise MalformedJson(f"the body is not valid JSON: {error}") from error
     if not isinstance(found, dict):
@@ -183,8 +204,20 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return found
 
 
+def _parsed(text: str | bytes) -> Any:
+    """Raises ValueError, also for a number that no answer could repeat; RecursionError."""
+    return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+
+
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:_SHOWN]} is too large a number")
+    return number
 
 
 def given(value: T | None, default: T) -> T:

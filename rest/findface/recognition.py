@@ -8,9 +8,9 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from facerec.confidence import DEFAULT_THRESHOLD, confidence, threshold_of
+from facerec.encodings import euclidean
 from facerec.errors import NoFaces, NotFound
 from facerec.faces import Box, Encoding, Model
-from facerec.index import euclidean
 from facerec.selection import SELECTORS
 from facerec.services.analyser import NAMES
 from facerec.services.identify import MAX_COUNT, Question
@@ -19,7 +19,7 @@ from rest.context import owner, services
 from rest.docs import Operation, describes
 from rest.findface import models
 from rest.findface.answers import box_document, box_key, face_document, is_v0, known_gallery
-from rest.findface.params import Params, given, read_params
+from rest.findface.params import Params, box_of, given, read_params
 from rest.findface.photos import read_photo
 from rest.nextcloud import client_gone
 
@@ -64,7 +64,8 @@ def _seen(params: Params, photo: str, bbox: str) -> list[Seen]:
     boxes = params.boxes(bbox)
     body = read_photo(params, photo).body
     try:
-        return services().lookup.faces(owner(), body, selector, boxes, client_gone(request.environ))
+        with box_of(bbox):
+            return services().lookup.faces(owner(), body, selector, boxes, client_gone(request.environ))
     except NoFaces as error:
         raise NoFaces(f"{photo}: {error.reason}") from error
 
@@ -120,5 +121,6 @@ def _probes(params: Params) -> list[Probe]:
     selector = params.one_of("mf_selector", SELECTORS, "biggest")
     boxes = params.boxes("bbox") or params.corners()
     body = read_photo(params).body
-    seen = services().lookup.faces(owner(), body, selector, boxes, client_gone(request.environ))
+    with box_of("bbox"):
+        seen = services().lookup.faces(owner(), body, selector, boxes, client_gone(request.environ))
     return [(face.box, face.encoding, face.model) for face in seen]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -11,14 +11,17 @@ import pytest
 from flask.testing import FlaskClient
 
 from facerec import contacts
-from facerec.adapters.redis import RedisAdmissions, RedisDatabases
+from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases
 from facerec.engine.fake import fake_encoding
 from facerec.errors import BadParam, DeadlineExceeded, FetchFailed, NotFound, UnsupportedImage
+from facerec.jobs import Reply, Request
 from facerec.services.contacts import ContactBooks
 from rest.app import create_app
 from rest.replies import error_of
 from tests.contact_worlds import OwnWorker, Pages, face, face_url, open_books
+from tests.faces import scan_job
 from tests.front import Front
+from tests.stopwatch import stopwatch
 
 USER, CONTACT, OTHER = 7, 42, 43
 Document = dict[str, Any]
@@ -327,6 +330,43 @@ def test_no_time_at_all_adds_nothing(api: Api) -> None:
     result = api.add_faces(USER, CONTACT, [ann(1)], 0)
     assert [error["code"] for error in result["error"]] == ["TIMEOUT"]
     assert empty(result, "error")
+
+
+@pytest.mark.parametrize("ends", ["failed", "erased"])
+def test_a_picture_that_another_job_has_in_hand_is_not_waited_for_when_that_job_is_given_up(
+    databases: RedisDatabases, pages: Pages, ends: str
+) -> None:
+    admissions, commits = RedisAdmissions(databases), RedisCommits(databases)
+    job = scan_job(admissions, "a.jpg", pages.fetch(face_url("ann", tag=1)))
+    assert commits.begin([job])[0].verdict == "go"
+
+    def end() -> None:
+        if ends == "erased":
+            admissions.erase(job.owner, job.hash)
+        else:
+            commits.fail(job, "TIME_LIMIT", "took longer than 120 s")
+
+    opened = open_books(databases, pages, worker=OvertakingWorker(databases, end))
+    with stopwatch() as watch:
+        (error,) = opened.of(job.owner).add_faces(USER, CONTACT, [ann(1)], 20)["error"]
+    opened.close()
+
+    assert (error["face_id"], error["code"]) == (1, "CONFLICT" if ends == "erased" else "TIME_LIMIT")
+    assert watch.seconds < 10
+
+
+class OvertakingWorker(OwnWorker):
+    """Somebody ends another job between its answer and what the caller does with it."""
+
+    def __init__(self, databases: RedisDatabases, end: Callable[[], None]) -> None:
+        super().__init__(databases)
+        self._end = end
+
+    def call(self, request: Request, is_gone: Callable[[], bool] = lambda: False) -> Reply:
+        reply = super().call(request, is_gone)
+        assert reply.document == {"state": "claimed"}
+        self._end()
+        return reply
 
 
 # ---------------------------------------------------------------- deleting

@@ -44,6 +44,19 @@ def test_every_change_after_subscribing_is_told(databases: RedisDatabases, admis
     subscription.close()
 
 
+@pytest.mark.parametrize("text", ["hello", "[1]", "{}", '{"owner": 1, "hash": [], "state": null}', b"\xff"])
+def test_what_another_program_says_on_the_channel_is_no_change(
+    databases: RedisDatabases, admissions: RedisAdmissions, text: str | bytes
+) -> None:
+    """Channels belong to the server, not to a database."""
+    subscription = RedisChanges(databases).subscribe()
+    databases.client().publish("events", text)
+    job = scan_job(admissions, "a.jpg", owner="alice")
+
+    assert [subscription.next(10) for _ in range(2)] == [None, Change("alice", job.hash, "queued")]
+    subscription.close()
+
+
 def test_a_subscription_that_was_cut_says_so(databases: RedisDatabases, admissions: RedisAdmissions) -> None:
     subscription = RedisChanges(databases).subscribe()
     client: redis.Redis = databases.client()

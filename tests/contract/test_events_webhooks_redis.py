@@ -102,7 +102,7 @@ def test_what_is_settled_is_gone(databases: RedisDatabases, webhooks: RedisWebho
     webhooks.skip(second)
 
     assert list(webhooks.due(10, 60)) == []
-    assert databases.client().exists("webhooks:due", "webhooks:tries") == 0
+    assert sorted(databases.client().keys("webhook*")) == [b"webhook", b"webhooks:claims"]
     kept = webhooks.get("default")
     assert kept is not None
     assert (kept["last_status"], kept["last_error"]) == ("204", "")
@@ -138,4 +138,79 @@ def test_a_removed_webhook_is_not_called(databases: RedisDatabases, webhooks: Re
     webhooks.remove("default")
 
     assert list(webhooks.due(10, 60)) == []
-    assert databases.client().exists("webhooks:due") == 0
+    assert databases.client().keys("webhook*") == []
+
+
+def test_an_owner_of_very_many_keeps_no_other_waiting(webhooks: RedisWebhooks, scanner: Scanner) -> None:
+    for owner in ("alice", "bob", "carol"):
+        webhooks.set(owner, URL, "secret")
+    for number in range(12):
+        scanner.done(f"{number}.jpg", "alice")
+    scanner.done("b.jpg", "bob")
+    scanner.done("c.jpg", "carol")
+
+    assert [notice.owner for notice in webhooks.due(8, 60, 4)] == [*4 * ["alice"], "bob", "carol"]
+    assert list(webhooks.due(8, 60, 4, {"alice": 4})) == []
+    assert [notice.owner for notice in webhooks.due(8, 60, 4, {"alice": 1})] == 3 * ["alice"]
+    scanner.done("d.jpg", "carol")
+    assert [notice.owner for notice in webhooks.due(1, 60, 4, {"alice": 4})] == ["carol"]
+
+
+def test_owners_have_their_turns(webhooks: RedisWebhooks, scanner: Scanner) -> None:
+    """Not the one of the oldest notices again and again."""
+    for owner in ("alice", "bob", "carol"):
+        webhooks.set(owner, URL, "secret")
+        for number in range(3):
+            scanner.done(f"{number}.jpg", owner)
+
+    told = [notice.owner for _ in range(9) for notice in webhooks.due(1, 60, 4)]
+
+    assert [sorted(told[start : start + 3]) for start in (0, 3, 6)] == 3 * [["alice", "bob", "carol"]]
+
+
+def test_a_notice_of_later_is_due_beside_one_that_was_put_off_for_long(
+    webhooks: RedisWebhooks, scanner: Scanner
+) -> None:
+    webhooks.set("alice", URL, "secret")
+    scanner.done("a.jpg", "alice")
+    (first,) = webhooks.due(10, 60)
+    webhooks.postpone(first, 3600.0, 500, "no")
+    assert list(webhooks.due(10, 60)) == []
+
+    later = scanner.done("b.jpg", "alice")
+
+    assert [notice.hash for notice in webhooks.due(10, 60)] == [later.hash]
+
+
+def test_what_a_worker_of_the_release_before_has_in_hand_is_left_to_it(
+    databases: RedisDatabases, webhooks: RedisWebhooks, scanner: Scanner
+) -> None:
+    """It knows one list for all owners, where what it claimed is due again when its lease ends."""
+    webhooks.set("alice", URL, "secret")
+    job = scanner.done("a.jpg", "alice")
+    member = f"alice\x1fdone:{job.hash}"
+    seconds, _ = databases.client().time()
+    databases.client().zadd("webhooks:due", {member: seconds + 600})
+    databases.client().hset("webhooks:tries", member, "1 1")
+    assert list(webhooks.due(10, 60)) == []
+
+    databases.client().zadd("webhooks:due", {member: seconds - 1})
+
+    assert [notice.attempt for notice in webhooks.due(10, 60)] == [2]
+
+
+def test_those_of_an_owner_without_a_webhook_are_forgotten_beside_others(
+    databases: RedisDatabases, webhooks: RedisWebhooks, scanner: Scanner
+) -> None:
+    for owner in ("alice", "bob"):
+        webhooks.set(owner, URL, "secret")
+        for number in range(5):
+            scanner.done(f"{number}.jpg", owner)
+    webhooks.due(4, 0.0, 2)
+    webhooks.remove("alice")
+
+    found = [notice for _ in range(5) for notice in webhooks.due(2, 60, 1)]
+
+    assert [notice.owner for notice in found] == 5 * ["bob"]
+    assert databases.client().keys("alice*webhook*") == []
+    assert not any(b"alice" in member for member in databases.client().hkeys("webhooks:tries"))

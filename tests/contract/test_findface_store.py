@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
+from unittest.mock import ANY
 
 import pytest
 
@@ -17,13 +18,15 @@ from facerec.adapters.redis import (
     RedisJournal,
     RedisPeople,
 )
+from facerec.adapters.redis.connection import Argument
 from facerec.adapters.redis.findface_sets import RedisGallerySets
 from facerec.adapters.redis.layout import LINKS, OWN
 from facerec.adapters.redis.people_check import check_people
-from facerec.enrolment import Enrolment, PersonRule, Wish
+from facerec.config import RedisSettings
+from facerec.enrolment import Candidates, Enrolment, PersonRule, Wish
 from facerec.errors import BadParam, Conflict, NotFound
 from facerec.faces import Model
-from facerec.galleries import Bounds, Change
+from facerec.galleries import Bounds, Change, Dropped
 from facerec.identity import DEFAULT_OWNER, face_id
 from facerec.jobs import ScanJob
 from facerec.loading import load_index
@@ -109,6 +112,22 @@ def test_erasing_leaves_no_key_of_a_face(book: RedisFaceBook, scan: Scan, databa
     assert databases.client(OWN).hgetall("gallery:staff:metas") == {}
 
 
+def test_very_many_metas_are_read_some_at_a_time(book: RedisFaceBook, scan: Scan, databases: RedisDatabases) -> None:
+    """Each face may have a meta of its own: one command that reads them all would keep everybody else waiting."""
+    faces = [scan(float(n), wish=named(f"name {n}"))[1][0] for n in range(3)]
+    client, others = databases.client(OWN), 20_000
+    client.hset("gallery:default:metas", mapping={f"other {n:05}": 1 for n in range(others)})
+    client.config_resetstat()
+
+    found, is_more = book.metas(OWNER, "default", None, 2 * others)
+
+    told = client.info("commandstats")
+    assert "cmdstat_hgetall" not in told
+    assert told["cmdstat_hscan"]["calls"] > 10
+    assert [(each.meta, each.newest) for each in found] == [(f"name {n}", face) for n, face in enumerate(faces)]
+    assert not is_more
+
+
 def test_galleries_metas_and_versions_follow_a_change(
     book: RedisFaceBook, scan: Scan, databases: RedisDatabases
 ) -> None:
@@ -178,6 +197,61 @@ def test_a_dropped_face_takes_its_links_with_it(book: RedisFaceBook, scan: Scan,
     assert book.page(OWNER, "default", Bounds(), 9).ids[-1] == faces[1]
 
 
+def test_the_last_face_of_a_posted_photo_goes_with_the_photo_or_not_at_all(book: RedisFaceBook, scan: Scan) -> None:
+    _, (scanned,) = scan(0.0)
+    job, (face,) = scan(5.0, wish=named("Ann"))
+
+    assert book.drop(OWNER, scanned, 0.6) == Dropped(ANY, last=False)
+    for _ in range(2):  # whoever was to erase it did not come to it: the next finds everything as it was
+        assert book.drop(OWNER, face, 0.6) == Dropped(job.hash, last=True)
+        assert book.page(OWNER, "default", Bounds(), 9, meta="Ann").ids == (face,)
+
+
+class Stuttering(RedisDatabases):
+    """Every connection is cut before the answer to a script comes, so each is run twice, and the second answer is what is heard."""
+
+    def _send(self, script: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:
+        super()._send(script, calls)
+        return super()._send(script, calls)
+
+
+@pytest.fixture
+def stuttering(redis_settings: RedisSettings) -> Iterator[Stuttering]:
+    found = Stuttering(redis_settings)
+    yield found
+    found.close()
+
+
+def test_what_is_sent_twice_is_done_once_and_answered_as_done(scan: Scan, stuttering: Stuttering) -> None:
+    book, admissions = RedisFaceBook(stuttering), RedisAdmissions(stuttering)
+    book.add_gallery(OWNER, "staff")
+    with pytest.raises(Conflict):
+        book.add_gallery(OWNER, "staff")
+    job, (face,) = scan(0.0, wish=named("Ann", "staff"))
+    assert book.faces(OWNER, [face])[0]
+    book.remove_gallery(OWNER, "staff")
+    with pytest.raises(NotFound):
+        book.remove_gallery(OWNER, "staff")
+
+    first, second = (book.add_person(OWNER, "Bob") for _ in range(2))
+    found = RedisPeople(stuttering).people(OWNER, named=True, hidden=False, name=None, limit=9, cursor="")[0]
+    assert sorted(person["id"] for person in found) == sorted([first, second])
+
+    book.put_camera(OWNER, "c", {"id": "c"}, new=True)
+    assert book.cameras(OWNER) == [{"id": "c"}]
+    assert book.remove_camera(OWNER, "c")
+    assert not book.remove_camera(OWNER, "c")
+
+    _, faces = scan(1.0, 2.0)
+    assert book.drop(OWNER, faces[0], 0.6)
+    assert book.drop(OWNER, faces[0], 0.6) is None
+
+    receipt = admissions.erase(OWNER, job.hash)
+    assert receipt
+    assert (receipt["names"], receipt["removed"]["database 3"]) == (["a.jpg"], 1)
+    assert admissions.erase(OWNER, job.hash) is None
+
+
 def test_owners_never_meet(book: RedisFaceBook, scan: Scan) -> None:
     book.add_gallery(OWNER, "one")
     book.add_gallery("other", "one")
@@ -212,6 +286,27 @@ def test_persons_by_distance_camera_and_days(book: RedisFaceBook, scan: Scan, da
     assert first is not None
     assert len(book.person_faces(OWNER, first)) >= 4
     assert [book.seen_days(OWNER, first, "a", since) for since in (0, 2, 4)] == [3, 2, 0]
+
+
+@pytest.mark.parametrize("posted_with_persons", [True, False])
+def test_a_photo_that_is_posted_again_was_seen_by_the_camera_of_that_post_alone(
+    book: RedisFaceBook, scan: Scan, databases: RedisDatabases, *, posted_with_persons: bool
+) -> None:
+    rule = PersonRule(0.5, everywhere=True, friend_since=0.0, friend_days=1)
+    first = Wish(fields={"cam_id": "a", "timestamp": "1", "day": "1970-01-01"}, persons=rule, now=1.0)
+    job, (face,) = scan(0.0, wish=first)
+    fields = {"cam_id": "b", "timestamp": "2", "day": "1970-01-02"}
+    again = Wish(fields=fields, persons=rule if posted_with_persons else None, now=2.0)
+
+    assert book.enrol(OWNER, job.hash, Enrolment(again, (face,)), Candidates()) is True
+
+    found = book.faces(OWNER, [face])[0]
+    assert found
+    assert found.person is not None
+    assert found.attributes["cam_id"] == "b"
+    assert [book.seen_days(OWNER, found.person, camera, 0.0) for camera in "ab"] == [0, 1]
+    RedisAdmissions(databases).erase(OWNER, job.hash)
+    assert list(databases.client(OWN).scan_iter("*:seen:*")) == []
 
 
 def test_a_post_that_was_overtaken_looks_at_what_came(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,7 +13,7 @@ from facerec.adapters.redis.layout import OWN
 from facerec.adapters.redis.people_grouping import RedisGrouping
 from facerec.faces import Analysis, Mark
 from facerec.identity import DEFAULT_OWNER
-from facerec.services.grouping_follower import LOOKED_AT, Placing
+from facerec.services.grouping_follower import IMAGES_AT_ONCE, LOOKED_AT, Placing
 from tests.faces import face
 from tests.people_stage import Stage
 
@@ -163,6 +165,32 @@ def test_after_a_trimmed_journal_all_images_are_gone_through(databases: RedisDat
     assert stage.groups() == [[scene.faces[0] for scene in scenes]]
     assert stage.groups("bob") == [[scene.faces[0] for scene in theirs]]
     assert databases.client(OWN).get("grouping:position") == b"43"
+
+
+def test_a_sweep_goes_on_where_people_were_changed(
+    databases: RedisDatabases, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody edits a person again and again while all images are gone through: what is done is not done once more."""
+    stage.scan(0.0), stage.scan(0.1)
+    stage.group()
+    for n in range(4 * IMAGES_AT_ONCE):
+        stage.scan(3.0 + 0.001 * n)
+    databases.client(OWN).xtrim("journal", maxlen=2, approximate=False)
+    store, tries = stage.follower._store, itertools.count(1)
+    records = store.records
+
+    def records_and_an_edit(owner: str, faces: Sequence[int]) -> dict[int, bytes]:
+        """Called between the look and the step; every other try is in vain."""
+        number = next(tries)
+        assert number <= 20
+        if number % 2:
+            stage.people.edit(owner, 1, name=f"name {number}")
+        return records(owner, faces)
+
+    monkeypatch.setattr(store, "records", records_and_an_edit)
+    assert stage.follower.step() == IMAGES_AT_ONCE
+    assert len(stage.placed()) == 4 * IMAGES_AT_ONCE + 2
+    assert databases.client(OWN).get("grouping:position") == databases.client(OWN).get("journal:position")
 
 
 def test_what_was_placed_before_a_gap_stays(databases: RedisDatabases, stage: Stage) -> None:

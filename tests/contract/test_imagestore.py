@@ -154,7 +154,33 @@ def test_no_half_written_picture_shows_its_name(tmp_path: Path, monkeypatch: pyt
         store.put(PLACE, {"original": b"other"})
 
     assert store.get(PLACE, "original") == PICTURES["original"]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == set(PICTURES), "the part takes no room"
     assert store.erase("default", HASH, 7) == len(PICTURES)
+
+
+def test_a_folder_that_another_program_made_is_passed_over(tmp_path: Path) -> None:
+    store = open_image_store(tmp_path.as_uri())
+    store.put(PLACE, PICTURES)
+    (original,) = tmp_path.rglob("original")
+    foreign = original.parent.parent / "@eaDir"
+    foreign.mkdir()
+
+    assert store.erase("default", HASH, 7) == len(PICTURES)
+    assert store.get(PLACE, "original") is None
+    assert foreign.exists()
+
+
+def test_no_empty_folder_stays_of_an_image(tmp_path: Path) -> None:
+    store = open_image_store(tmp_path.as_uri())
+    later = Place("default", HASH, 12)
+    for place in (PLACE, later, Place("default", OTHER, 7)):
+        store.put(place, PICTURES)
+
+    assert store.erase("default", HASH, 7) == len(PICTURES)
+    assert store.get(later, "original") == PICTURES["original"]
+    assert store.erase("default", HASH, 12) == len(PICTURES)
+    assert store.expire(time.time() + 60) == len(PICTURES)
+    assert {path.name for path in tmp_path.rglob("*")} & {HASH, OTHER} == set()
 
 
 @pytest.mark.parametrize("url", ["", "ftp://host/x", "zip::file:///x", "/var/lib/pictures"])

@@ -26,9 +26,9 @@ MORE = 6000
 NAMES = [f"folder/{number:05}.jpg" for number in range(MORE)]
 
 
-def sent(shop: Shop, number: int = MANY) -> ScanJob:
+def sent(shop: Shop, number: int = MANY, body: bytes = b"often sent") -> ScanJob:
     """An image that was sent under so many names, not finished yet."""
-    job = scan_job(shop.admissions, NAMES[0], b"often sent")
+    job = scan_job(shop.admissions, NAMES[0], body)
     shop.db(OWN).hset(f"names:{job.hash}", mapping=dict.fromkeys(NAMES[:number], job.ticket))
     return job
 
@@ -36,7 +36,8 @@ def sent(shop: Shop, number: int = MANY) -> ScanJob:
 def finish(shop: Shop, job: ScanJob) -> object:
     """Without a face, so that nobody matches."""
     ticket = shop.commits.begin([job])[0].image_ticket
-    shop.rule.catch_up()
+    if not shop.rule.catch_up():
+        shop.rule.load()
     return shop.commits.commit([to_scanned(job, ticket, analysis())], shop.rule.index.position)
 
 
@@ -107,6 +108,42 @@ def test_a_commit_whose_answer_was_lost_publishes_when_it_is_tried_again(
     assert published(shop, job) == set(NAMES[:MANY])
 
 
+@pytest.mark.parametrize("step", range(3))
+def test_the_errand_of_a_worker_publishes_the_rest(shop: Shop, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    job = sent(shop)
+    die_at(monkeypatch, "publish", step, lambda: finish(shop, job))
+    errands = RedisErrands(shop.databases)
+    errands.finish(10, after=60.0)
+    assert len(published(shop, job)) < MANY
+    errands.finish(10, after=0.0)
+    assert published(shop, job) == set(NAMES[:MANY])
+    assert unfinished(shop) == []
+    assert shop.check().found == []
+
+
+def test_a_key_of_a_wrong_type_holds_up_no_other_errand(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = sent(shop), sent(shop, 300, b"another")
+    for job in (bad, good):
+        die_at(monkeypatch, "publish", 0, lambda job=job: finish(shop, job))
+    shop.db(HASH_TO_NAMES).set(bad.hash, "a text")
+    shop.db(OWN).zadd("unfinished", {f"names:{bad.hash}": 1})
+    errands = RedisErrands(shop.databases)
+    errands.finish(1, after=0.0)
+    assert published(shop, good) != set(NAMES[:300])
+    assert f"names:{bad.hash} is not finished" in caplog.text
+    errands.finish(1, after=0.0)
+    assert published(shop, good) == set(NAMES[:300])
+    assert unfinished(shop) == [f"names:{bad.hash}"]
+
+
+def test_what_only_a_newer_release_can_finish_is_left_to_it(shop: Shop) -> None:
+    shop.db(OWN).zadd("unfinished", {"poem:the last line": 1})
+    RedisErrands(shop.databases).finish(10, after=0.0)
+    assert unfinished(shop) == ["poem:the last line"]
+
+
 def test_fsck_publishes_what_nobody_else_does(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     job = sent(shop)
     die_at(monkeypatch, "publish", 1, lambda: finish(shop, job))
@@ -137,6 +174,10 @@ def test_the_receipt_of_an_erasure_has_all_names(shop: Shop) -> None:
     assert shop.check().found == []
 
 
+def unfinished(shop: Shop) -> list[str]:
+    return [what.decode() for what in shop.db(OWN).zrange("unfinished", 0, -1)]
+
+
 def left_of(shop: Shop, job: ScanJob) -> list[str]:
     """Keys that tell of the image, and names that lead to it."""
     keys = [key.decode() for number in (OWN, HASH_TO_NAMES) for key in shop.db(number).keys(f"*{job.hash}*")]
@@ -150,9 +191,7 @@ def by_asking_again(shop: Shop, job: ScanJob) -> None:
 
 
 def by_the_errand_of_a_worker(shop: Shop, _: ScanJob) -> None:
-    errands = RedisErrands(shop.databases)
-    (place,) = errands.erasures(10)
-    errands.settle(place)
+    RedisErrands(shop.databases).finish(10, after=0.0)
 
 
 def by_fsck(shop: Shop, _: ScanJob) -> None:
@@ -177,6 +216,7 @@ def test_an_erasure_that_was_cut_off_is_finished(
     end(shop, job)
 
     assert left_of(shop, job) == [f"erased:{job.hash}"]
+    assert unfinished(shop) == []
     assert shop.check().found == []
 
 
@@ -240,6 +280,60 @@ def test_a_fault_among_very_many_names_is_found(shop: Shop) -> None:
     report = shop.check(fix=True)
     assert {fault.subject for fault in report.found} == {NAMES[700], "only there.jpg"}
     assert report.left == []
+    assert shop.check().found == []
+
+
+def damaged(shop: Shop) -> tuple[ScanJob, dict[bytes, bytes]]:
+    """A finished image of very many names whose state is not known any more, and the names under which it was sent."""
+    job = finished(shop)
+    shop.db(OWN).hset(f"image:{job.hash}", "state", "odd")
+    return job, shop.db(OWN).hgetall(f"names:{job.hash}")
+
+
+def assert_taken_out(shop: Shop, job: ScanJob, sent_under: dict[bytes, bytes]) -> None:
+    """No name leads to it, and it remembers all of them: sent again it has them again."""
+    assert shop.check().found == []
+    assert not shop.db(HASH_TO_NAMES).exists(job.hash)
+    assert shop.db(NAME_TO_HASH).mget(NAMES) == [None] * MORE
+    assert shop.db(OWN).hgetall(f"names:{job.hash}") == sent_under
+    assert unfinished(shop) == []
+    again = scan_job(shop.admissions, NAMES[0], b"often sent")
+    assert isinstance(finish(shop, again), Written)
+    assert published(shop, again) == set(NAMES[:MANY])
+    assert shop.check().found == []
+
+
+def test_a_damaged_image_of_very_many_names_is_taken_out(shop: Shop) -> None:
+    job, sent_under = damaged(shop)
+    assert shop.check(fix=True).left == []
+    assert_taken_out(shop, job, sent_under)
+
+
+@pytest.mark.parametrize("step", range(3))
+@pytest.mark.parametrize("end", [by_the_errand_of_a_worker, lambda shop, _: shop.check(fix=True)])
+def test_a_repair_that_was_cut_off_is_finished(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, step: int, end: Callable[[Shop, ScanJob], object]
+) -> None:
+    job, sent_under = damaged(shop)
+    die_at(monkeypatch, "withdraw_names", step, lambda: shop.check(fix=True))
+
+    end(shop, job)
+
+    assert_taken_out(shop, job, sent_under)
+
+
+def test_a_damaged_image_that_comes_again_meanwhile_keeps_its_names(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, _ = damaged(shop)
+    die_at(monkeypatch, "withdraw_names", 1, lambda: shop.check(fix=True))
+    again = scan_job(shop.admissions, NAMES[0], b"often sent")
+    assert isinstance(finish(shop, again), Written)
+
+    names.withdraw_names(shop.databases, job.owner, job.hash)
+
+    assert published(shop, again) == set(NAMES[:MANY])
+    assert unfinished(shop) == []
     assert shop.check().found == []
 
 

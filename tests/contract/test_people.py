@@ -360,6 +360,10 @@ def test_pages_of_persons_by_size(stage: Stage) -> None:
     for cursor in ("x", "1:2", "0" * 27):
         with pytest.raises(BadParam):
             ids(cursor=cursor)
+    # Figures of other scripts are figures to Python, and not to Redis.
+    for order, cursor in (("time", "x"), ("time", "١"), ("group", "-/x"), ("group", "-/١")):
+        with pytest.raises(BadParam):
+            stage.people.unknown(ME, order, 10, cursor)
 
 
 def test_pages_of_persons_by_name(stage: Stage) -> None:

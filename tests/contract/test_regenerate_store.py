@@ -34,7 +34,9 @@ from facerec.regeneration import Batch, Remade
 from facerec.rule import Outcome, ScanRule, to_scanned
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
+from facerec.services.matches import WorkerMatches
 from tests.faces import analysis, face, scan_job
+from tests.known import IndexRequester
 from worker.conductor import Conductor
 
 Found = Callable[[Wanted], list[float]]
@@ -489,12 +491,19 @@ def test_links_gained_and_lost_are_counted(world: World) -> None:
     world.assert_sound()
 
 
-def test_the_crowd_of_each_set_is_its_own(databases: RedisDatabases) -> None:
+@pytest.fixture
+def small_world(databases: RedisDatabases) -> World:
+    """Few links are kept, so that the crowds have members."""
     world = World(databases)
     world.commits = RedisCommits(databases, links_kept=3)
     world.aside = RedisAside(databases, links_kept=3)
     world.rule = ScanRule(world.commits, world.journal, 0.6)
     world.rule.load()
+    return world
+
+
+def test_the_crowd_of_each_set_is_its_own(small_world: World) -> None:
+    world, databases = small_world, small_world.databases
     jobs = [world.scan(f"{n}.jpg", 0.01 * n) for n in range(7)]
     lonely = world.scan("lonely.jpg", 4.0)
     run = world.start()
@@ -507,6 +516,120 @@ def test_the_crowd_of_each_set_is_its_own(databases: RedisDatabases) -> None:
     assert set(databases.client(OWN).zrange("crowd", 0, -1)) == aside
     assert set(databases.client(OWN).zrange("crowd:aside", 0, -1)) == crowd
     assert world.matches(lonely) == ["0.jpg"]
+    world.assert_sound()
+
+
+def spread(world: World, jobs: list[ScanJob]) -> tuple[float, ...]:
+    """In the new model these images of one person lie far from each other; where."""
+    world.places |= {job.hash: (20.0 * n,) for n, job in enumerate(jobs)}
+    return tuple(20.0 * n for n in range(len(jobs)))
+
+
+def assert_matched(world: World, jobs: list[ScanJob], name: str) -> None:
+    """By the links that are kept for those outside the crowd, of which there are some."""
+    crowd = world.databases.client(OWN).zrange("crowd", 0, -1)
+    outside = [job for job in jobs if job.hash.encode() not in crowd]
+    assert outside
+    assert [world.matches(job) for job in outside] == [[name]] * len(outside)
+    world.assert_sound()
+
+
+def test_who_was_in_the_crowd_of_the_old_set_is_linked_in_the_new_one(small_world: World) -> None:
+    jobs = [small_world.scan(f"{n}.jpg", 0.01 * n) for n in range(7)]
+    places = spread(small_world, jobs)
+    run = small_world.start()
+    small_world.regenerate(run)
+    small_world.switch(run)
+    small_world.scan("all.jpg", *places)
+    assert_matched(small_world, jobs, "all.jpg")
+
+
+def test_who_was_in_the_crowd_of_an_earlier_regeneration_is_linked_in_the_next_one(small_world: World) -> None:
+    jobs = [small_world.scan(f"{n}.jpg", 0.01 * n) for n in range(7)]
+    run = small_world.start()
+    small_world.regenerate(run)
+    small_world.steps.act("cancel")
+    small_world.drop(run)
+    places = spread(small_world, jobs)
+    run = small_world.start()
+    small_world.regenerate(run)
+    small_world.scan("all.jpg", *places)
+    small_world.regenerate(run)
+    small_world.switch(run)
+    assert_matched(small_world, jobs, "all.jpg")
+
+
+def crowded(world: World, job: ScanJob) -> dict[str, float]:
+    """The matches of an image in the crowd, as a worker tells them: name -> distance."""
+    assert world.databases.client(OWN).zscore("crowd", job.hash) is not None
+    matches = WorkerMatches(IndexRequester(world.rule, 0.6), 10.0)
+    admissions = RedisAdmissions(world.databases, matches)
+    document = admissions.image(job.owner, job.hash)
+    assert document is not None
+    found = {match["names"][0]: match["distance"] for match in document["matches"]}
+    assert document["matches_total"] == len(document["matches"]) == len(found)
+    assert admissions.matching_names(job.owner, job.hash) == sorted(found)
+    pages, cursor = dict[str, float](), ""
+    while True:
+        page = admissions.image(job.owner, job.hash, 2, cursor)
+        assert page is not None
+        pages |= {match["names"][0]: match["distance"] for match in page["matches"]}
+        cursor = page["matches_cursor"]
+        if not cursor:
+            break
+    assert pages == found
+    faces = RedisOverview(world.databases, matches).face_matches(job.owner, job.hash, 0.6, 100)
+    assert faces is not None
+    assert {each["names"][0] for near in faces.values() for each in near} == set(found)
+    return found
+
+
+def leave(world: World, run: int, jobs: list[ScanJob], boxes: int) -> None:
+    """Of these only the first ``boxes`` faces are found by the new model; the others keep their old records."""
+    for job in jobs:
+        wanted = world.aside.begin(run, DEFAULT_OWNER, job.hash)
+        assert wanted is not None
+        faces = [
+            replace(face(10.0 + at, wanted.model), box=box(n))
+            for n, at in enumerate(world.places[job.hash])
+            if n < boxes
+        ]
+        assert world.put(wanted, redetected(wanted, faces, {}))
+
+
+def test_an_image_in_the_crowd_with_faces_of_two_models_is_matched_in_both(small_world: World) -> None:
+    """What could not be encoded anew has its old record in the new set."""
+    world = small_world
+    moved = [world.scan(f"moved {n}.jpg", 0.01 * n) for n in range(6)]
+    left = [world.scan(f"left {n}.jpg", 0.02 * n + 50.0) for n in range(6)]
+    both = world.scan("both.jpg", 0.0, 50.0)
+    run = world.start()
+    while world.steps.walk(run, "owe", 2):
+        pass
+    leave(world, run, left, 0)
+    leave(world, run, [both], 1)
+    leave(world, run, moved, 1)
+    world.switch(run)
+    expected = {f"moved {n}.jpg": 0.01 * n for n in range(6)} | {f"left {n}.jpg": 0.02 * n for n in range(6)}
+    assert crowded(world, both) == pytest.approx(expected, abs=1e-5)
+    world.assert_sound()
+
+
+def test_an_image_whose_faces_were_left_matches_those_of_the_current_set(small_world: World) -> None:
+    """The set that was switched away still has the others in the old model."""
+    world = small_world
+    moved = [world.scan(f"moved {n}.jpg", 0.01 * n) for n in range(6)]
+    left = [world.scan(f"left {n}.jpg", 0.01 * n) for n in range(6)]
+    run = world.start()
+    while world.steps.walk(run, "owe", 2):
+        pass
+    leave(world, run, left, 0)
+    leave(world, run, moved, 1)
+    world.switch(run)
+    assert sorted(crowded(world, left[0])) == [f"left {n}.jpg" for n in range(1, 6)]
+    assert sorted(crowded(world, moved[0])) == [f"moved {n}.jpg" for n in range(1, 6)]
+    world.switch(run, "roll back")
+    assert len(crowded(world, left[0])) == 11
     world.assert_sound()
 
 

@@ -19,6 +19,7 @@ from facerec.adapters.redis import (
     RedisWorkers,
 )
 from facerec.adapters.redis.layout import FACES, HASH_TO_NAMES, LINKS, NAME_TO_HASH, OWN, prefix
+from facerec.adapters.redis.tokens import ANY_AGE
 from facerec.errors import BadParam, InternalError
 from facerec.faces import Model
 from facerec.identity import DEFAULT_OWNER, face_id
@@ -211,6 +212,60 @@ def test_a_job_that_the_broker_lost_fails_and_is_done_should_it_turn_up(
     assert commits.lost(300) == [("bob", claimed.hash)]
     assert document(admissions, waiting)["reason"] == "JOB_LOST"
     assert commits.begin([waiting])[0].verdict == "go"
+
+
+def test_a_job_that_waits_in_a_worker_for_long_is_not_lost(
+    databases: RedisDatabases, admissions: RedisAdmissions
+) -> None:
+    now = [time.time()]
+    commits = RedisCommits(databases, clock=lambda: now[0])
+    waiting, other = scan_job(admissions, "a.jpg"), scan_job(admissions, "b.jpg")
+    commits.begin([waiting, other])
+    for _ in range(4):
+        now[0] += 400
+        commits.renew([waiting])
+    assert commits.lost(300) == [(other.owner, other.hash)]
+    assert commits.begin([scan_job(admissions, "c.jpg", waiting.body)])[0].verdict == "claimed"
+
+
+def test_only_the_job_that_has_the_claim_renews_it(databases: RedisDatabases, admissions: RedisAdmissions) -> None:
+    now = [time.time()]
+    commits = RedisCommits(databases, clock=lambda: now[0])
+    late, fresh = scan_job(admissions, "a.jpg"), scan_job(admissions, "b.jpg")
+    admissions.erase(late.owner, late.hash)
+    commits.begin([fresh])
+    now[0] += 700
+    commits.renew([late, replace(fresh, ticket=fresh.ticket + 1)])
+    assert document(admissions, fresh)["state"] == "processing"
+    assert commits.lost(300) == [(fresh.owner, fresh.hash)]
+    assert admissions.image(late.owner, late.hash) is None
+
+
+def test_a_job_of_an_image_that_was_erased_fails_no_newer_one(
+    commits: RedisCommits, admissions: RedisAdmissions
+) -> None:
+    old = scan_job(admissions, "a.jpg")
+    commits.begin([old])
+    admissions.erase(old.owner, old.hash)
+    again = scan_job(admissions, "a.jpg", old.body)
+    commits.fail(old, "ENGINE_FAILURE", "the engine process ended")
+    assert document(admissions, again)["state"] == "queued"
+    assert commits.begin([again])[0].verdict == "go"
+
+
+def test_an_image_that_failed_and_was_sent_again_has_as_long_as_a_new_one(
+    databases: RedisDatabases, admissions: RedisAdmissions
+) -> None:
+    now = [time.time() + 400]
+    commits = RedisCommits(databases, clock=lambda: now[0])
+    first = scan_job(admissions, "a.jpg")
+    commits.begin([first])
+    commits.fail(first, "BAD", "no picture")
+    again = admissions.announce(first.owner, first.hash, "a.jpg", now[0])
+    assert again.state == "failed"
+    assert commits.lost(300) == []
+    now[0] += 400
+    assert commits.lost(300) == [(first.owner, first.hash)]
 
 
 def test_fifty_names_wait_for_one_claim(admissions: RedisAdmissions, commits: RedisCommits, rule: ScanRule) -> None:
@@ -421,7 +476,7 @@ def test_pages_of_images(admissions: RedisAdmissions, scan: Scan) -> None:
         "",
     )
     assert admissions.images(DEFAULT_OWNER, "failed", None, 5, "") == ([], "")
-    for state, name, wrong in (("lost", None, ""), (None, None, "x"), (None, "holiday", "x")):
+    for state, name, wrong in (("lost", None, ""), (None, None, "x"), (None, None, "١"), (None, "holiday", "x")):
         with pytest.raises(BadParam):
             admissions.images(DEFAULT_OWNER, state, name, 5, wrong)
 
@@ -459,6 +514,21 @@ def test_tokens_belong_to_owners_and_only_their_hashes_are_kept(databases: Redis
     (digest,) = tokens.list()
     assert tokens.revoke(digest[:12])
     assert not tokens.any()
+
+
+def test_the_first_token_of_another_process_is_seen_within_a_second(
+    databases: RedisDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("facerec.adapters.redis.tokens.monotonic", lambda: now)
+    front, command = RedisTokens(databases), RedisTokens(databases)
+    assert not front.any()
+    command.create("bob")
+    now += ANY_AGE
+    assert front.any()
+    command.revoke(*command.list())
+    now += ANY_AGE
+    assert not front.any()
 
 
 def test_a_worker_is_known_until_it_goes_or_is_silent(databases: RedisDatabases) -> None:

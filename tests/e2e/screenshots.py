@@ -12,6 +12,7 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks.common import private_servers
 from facerec.engine.fake import MARK
+from tests.client import wait_until
 from tests.conftest import rabbit_settings_of, redis_settings_of
 from tests.stack import ROOT, Stack
 
@@ -33,6 +34,7 @@ PEOPLE = {
     "Somebody": "#8f8f8f",
 }
 KNOWN = ("Ada", "Ben", "Cem", "Dora", "Elif")
+NAMED = ("Ada", "Cem")
 
 
 def drawn(people: list[str], chance: random.Random) -> bytes:
@@ -40,16 +42,28 @@ def drawn(people: list[str], chance: random.Random) -> bytes:
     picture = Image.new("RGB", (640, 480), chance.choice(["#dfe8ef", "#efe9df", "#e3efdf"]))
     pen = ImageDraw.Draw(picture)
     faces = []
+    size, between = 150, 50
+    first = (640 - len(people) * (size + between) + between) // 2
     for place, person in enumerate(people):
-        left, top, size = 60 + 200 * place, 120 + chance.randrange(60), 150
+        left, top = first + (size + between) * place, 120 + chance.randrange(60)
         pen.ellipse((left, top, left + size, top + size), fill=PEOPLE[person])
         for eye in (0.32, 0.62):
             pen.ellipse((left + eye * size, top + 50, left + eye * size + 14, top + 64), fill="#222222")
         pen.arc((left + 40, top + 60, left + 110, top + 120), 20, 160, fill="#222222", width=5)
-        faces.append({"person": person, "box": [top, left + size, top + size, left]})
+        distance = round(chance.uniform(0, 0.4), 2)
+        faces.append({"person": person, "distance": distance, "box": [top, left + size, top + size, left]})
     out = io.BytesIO()
     picture.save(out, "PNG")
     return out.getvalue() + MARK + b"FACES:" + json.dumps({"faces": faces}).encode()
+
+
+def name(stack: Stack, known: str, chance: random.Random) -> bool:
+    """Give the group of this person its name; whether there is a group already."""
+    answer = stack.session.post(f"{stack.url}/identify", files={"file": drawn([known], chance)}, timeout=30).json()
+    persons = [candidate["person"] for candidate in answer["faces"][0]["candidates"] if candidate["person"]]
+    if not persons:
+        return False
+    return stack.session.patch(f"{stack.url}/people/{persons[0]['id']}", json={"name": known}, timeout=30).ok
 
 
 def main() -> None:
@@ -61,6 +75,8 @@ def main() -> None:
             pictures = [drawn(chance.sample(KNOWN, chance.randint(1, 3)), chance) for _ in range(18)]
             hashes = [stack.scan(body, f"holiday {n:02}.png") for n, body in enumerate(pictures)]
             stack.wait_ended(hashes)
+            for known in NAMED:
+                wait_until(lambda known=known: name(stack, known, chance), f"{known} is found", stack.log_tails)  # type: ignore[misc]
             wanted = folder / "who.png"
             wanted.write_bytes(drawn(["Ada", "Somebody"], chance))
             take(stack.url, hashes[-1], wanted)

@@ -94,12 +94,17 @@ def jobs(page: Page, site: Stack, files: Write) -> None:
     expect(page.locator(".letter")).to_have_count(1)
 
 
+def missing(page: Page, site: Stack, files: Write) -> None:
+    page.goto(f"{site.url}/#/image/{'0' * 64}")
+    expect(page.get_by_role("heading", name="There is no such picture")).to_be_visible()
+
+
 def docs(page: Page, site: Stack, files: Write) -> None:
     page.goto(f"{site.url}/docs")
     expect(page.get_by_role("heading", name="API", exact=True)).to_be_visible()
 
 
-VIEWS: list[Go] = [add_empty, add_done, images, image, erase, people, person, unknown, search, jobs, docs]
+VIEWS: list[Go] = [add_empty, add_done, images, image, erase, people, person, unknown, search, jobs, missing, docs]
 
 
 def faults(page: Page) -> list[str]:
@@ -136,6 +141,26 @@ def test_a_phone_needs_no_sideways_scroll(phone: Page, site: Stack, files: Write
     )
     assert too_wide == []
     phone.context.close()
+
+
+@pytest.mark.parametrize("width", [600, 744, 768, 820, 960, 1024, 1180])
+def test_words_of_the_tabs_stay_whole_on_tablets(page: Page, site: Stack, width: int) -> None:
+    """Also while a pill tells of an upload and somebody is signed in."""
+    page.set_viewport_size({"width": width, "height": 700})
+    page.goto(f"{site.url}/#/people")
+    expect(page.get_by_role("heading", name="People", exact=True)).to_be_visible()
+    page.evaluate("""() => {
+        document.getElementById("ambient").textContent = "1,234 of 5,678";
+        for (const id of ["ambient", "sign-out"]) document.getElementById(id).hidden = false;
+    }""")
+
+    broken = page.evaluate(
+        """() => [...document.querySelectorAll(".brand span, .tabs span")].filter(
+            element => element.getBoundingClientRect().height > 1.9 * parseFloat(getComputedStyle(element).fontSize)
+        ).map(element => element.textContent)"""
+    )
+    assert broken == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)

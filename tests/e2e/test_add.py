@@ -42,8 +42,9 @@ def names(site: Stack) -> set[str]:
     return found
 
 
-def row(page: Page, name: str) -> str:
-    return page.locator(".upload", has_text=name).inner_text()
+def assert_said(page: Page, name: str, words: str) -> None:
+    """Rows are drawn a moment after the headline."""
+    expect(page.locator(".upload", has_text=name)).to_contain_text(words)
 
 
 def test_chosen_pictures_become_done_before_ones_eyes(add: Page, files: Write) -> None:
@@ -67,9 +68,9 @@ def test_a_broken_file_shows_its_reason_and_can_be_sent_again(add: Page, files: 
     add.set_input_files("[data-files]", files(contents))
 
     headline(add, "1 of 4 pictures done, 3 failed")
-    assert "This is no picture of a known kind." in row(add, "no picture.jpg")
-    assert "The picture is damaged." in row(add, "cut off.jpg")
-    assert "The picture broke the program that looked at it." in row(add, "hostile.png")
+    assert_said(add, "no picture.jpg", "This is no picture of a known kind.")
+    assert_said(add, "cut off.jpg", "The picture is damaged.")
+    assert_said(add, "hostile.png", "The picture broke the program that looked at it.")
 
     add.get_by_role("button", name="Send no picture.jpg again").click()
     headline(add, "1 of 4 pictures done, 3 failed")
@@ -115,7 +116,7 @@ def test_what_is_no_zip_says_so(add: Page, files: Write) -> None:
     add.set_input_files("[data-files]", files({"bad.zip": b"PK\x03\x04 and then nothing"}))
 
     headline(add, "0 of 1 picture done, 1 failed")
-    assert "this is no ZIP file" in row(add, "bad.zip")
+    assert_said(add, "bad.zip", "this is no ZIP file")
 
 
 def test_a_folder_is_walked(add: Page, files: Write, site: Stack, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -148,8 +149,8 @@ def test_addresses_that_cannot_be_fetched_say_why(add: Page) -> None:
     add.get_by_role("button", name="Add", exact=True).click()
 
     headline(add, "0 of 3 pictures done, 3 failed")
-    assert "This address may not be fetched." in row(add, "http://127.0.0.1:1/a.jpg")
-    assert "This address may not be fetched." in row(add, "ftp://example.org/b.jpg")
+    assert_said(add, "http://127.0.0.1:1/a.jpg", "This address may not be fetched.")
+    assert_said(add, "ftp://example.org/b.jpg", "This address may not be fetched.")
 
 
 def test_what_was_done_before_is_done_at_once(add: Page, site: Stack, files: Write) -> None:
@@ -168,6 +169,15 @@ def test_names_are_kept_whatever_they_are(add: Page, site: Stack, files: Write) 
 
     headline(add, "4 of 4 pictures done")
     assert set(chosen) <= names(site)
+
+
+def test_a_service_that_went_away_is_waited_for_and_not_called_busy(add: Page, files: Write) -> None:
+    add.route("**/scan/image/**", lambda route: route.abort())
+    add.set_input_files("[data-files]", files({"patient.png": drawing()}))
+    expect(add.locator("[data-notice]")).to_contain_text("The service cannot be reached: going on in")
+
+    add.unroute("**/scan/image/**")
+    headline(add, "1 of 1 picture done")
 
 
 def test_uploading_goes_on_while_one_looks_around(page: Page, make_site: MakeSite, files: Write) -> None:

@@ -29,6 +29,19 @@ def test_parts_workers_and_what_is_kept(page: Page, site: Stack) -> None:
     expect(page.locator(".figure", has_text="done").locator("b")).to_have_text("1")
 
 
+def test_a_service_that_went_away_is_not_shown_as_well(page: Page, site: Stack) -> None:
+    page.goto(f"{site.url}/#/jobs")
+    expect(page.locator("[data-parts] .ok")).to_have_count(4)
+    expect(page.locator("[data-away]")).to_be_hidden()
+
+    page.route("**/status", lambda route: route.abort())
+    expect(page.locator("[data-away]")).to_contain_text("The service cannot be reached. What stands here is from")
+    expect(page.locator(".toast")).to_have_count(0)
+
+    page.unroute("**/status")
+    expect(page.locator("[data-away]")).to_be_hidden()
+
+
 def test_dead_letters_are_redriven_and_dropped(page: Page, site: Stack) -> None:
     page.goto(f"{site.url}/#/jobs")
     expect(page.locator(".letter")).to_have_count(3)

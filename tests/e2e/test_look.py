@@ -51,7 +51,49 @@ def test_the_list_shows_newest_first_and_filters(page: Page, site: Stack) -> Non
     expect(page.locator(".tile")).to_have_count(1)
     page.get_by_label("Name begins with").fill("")
     page.get_by_label("State").select_option("failed")
-    expect(page.get_by_text("There are no pictures here.")).to_be_visible()
+    expect(page.get_by_text("There are no pictures in state failed.")).to_be_visible()
+
+
+def test_what_a_filter_leaves_out_is_not_said_to_be_missing(page: Page, site: Stack) -> None:
+    page.goto(f"{site.url}/#/images")
+    expect(page.locator(".tile")).to_have_count(5)
+    page.get_by_label("Name begins with").fill("home")
+    page.get_by_role("button", name="Show", exact=True).click()
+
+    expect(page.get_by_text("There are no pictures with a name that begins with “home”.")).to_be_visible()
+    expect(page.get_by_text("A name begins with its folder")).to_be_visible()
+    expect(page.get_by_role("link", name="Add some")).to_be_hidden()
+    page.get_by_role("button", name="Show all").click()
+    expect(page.locator(".tile")).to_have_count(5)
+    expect(page.get_by_label("Name begins with")).to_have_value("")
+
+
+def test_what_is_said_again_is_shown_once(page: Page, site: Stack) -> None:
+    page.goto(f"{site.url}/#/images")
+    expect(page.locator(".tile")).to_have_count(5)
+    page.route("**/images?*", lambda route: route.abort())
+    for _ in range(3):
+        with page.expect_event("requestfailed"):
+            page.get_by_role("button", name="Show", exact=True).click()
+
+    expect(page.locator(".toast")).to_have_text(["The service cannot be reached."])
+
+
+@pytest.mark.parametrize("by", ["button", "itself"])
+def test_pictures_that_could_not_be_had_come_later(page: Page, site: Stack, by: str) -> None:
+    page.route("**/images?*", lambda route: route.abort())
+    page.goto(f"{site.url}/#/images")
+    more = page.get_by_role("button", name="Show more")
+    expect(more).to_be_visible()
+    expect(page.locator(".toast")).to_have_text(["The service cannot be reached."])
+
+    page.unroute("**/images?*")
+    if by == "button":
+        more.click()
+    else:
+        page.evaluate("import('/static/js/live.js').then(({live}) => live.dispatchEvent(new CustomEvent('ready')))")
+    expect(page.locator(".tile")).to_have_count(5)
+    expect(more).to_be_hidden()
 
 
 def test_a_picture_with_its_faces_and_whom_they_match(page: Page, site: Stack) -> None:

@@ -26,7 +26,7 @@ def service(make_site: MakeSite) -> Stack:
 @pytest.fixture
 def own(service: Stack, page: Page, request: pytest.FixtureRequest) -> Stack:
     """The service as the owner of this test has it, with nothing in it."""
-    return as_owner(service, request.node.name[-48:].strip("_"), page)
+    return as_owner(service, re.sub("[^a-z0-9_-]", "", request.node.name)[-48:].strip("_"), page)
 
 
 @cache
@@ -88,6 +88,37 @@ def test_undo_takes_the_newest_change_back(view: Page, site: Stack) -> None:
     assert people(site, named="true") == []
 
 
+def test_a_name_that_somebody_has_may_mean_the_same_person(view: Page, site: Stack) -> None:
+    name_first(view, "Ada")
+    view.locator(".naming input").first.fill("Ada")
+    view.keyboard.press("Enter")
+    expect(view.get_by_role("dialog", name="The same person?")).to_be_visible()
+    view.get_by_role("button", name="One person").click()
+    expect(view.locator("[data-named] .person")).to_contain_text(["Ada10 faces"])
+
+    view.get_by_role("button", name="Undo the merge").click()
+    expect(view.locator("[data-named] .person")).to_have_count(2)
+    assert [person["name"] for person in people(site, named="true")] == ["Ada", "Ada"]
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_a_name_that_somebody_has_is_asked_about_in_the_view_of_a_person(page: Page, own: Stack, one: bool) -> None:
+    own.wait_ended([own.scan(scene(who, n), f"{who} {n}.jpg") for who in ("Ada", "Ben") for n in range(2)])
+    wait_until(lambda: sizes(own) == [2, 2], "they are grouped", own.log_tails)
+    first, second = people(own)
+    assert own.session.patch(f"{own.url}/people/{first['id']}", json={"name": "Ada"}, timeout=30).ok
+
+    page.goto(f"{own.url}/#/person/{second['id']}")
+    page.get_by_label("Name", exact=True).fill("Ada")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="One person" if one else "Two people").click()
+
+    expect(page).to_have_url(re.compile(f"#/person/{first['id'] if one else second['id']}$"))
+    expect(page.locator("[data-count]")).to_have_text("4 faces" if one else "2 faces")
+    expect(page.get_by_role("heading", name="Ada")).to_be_visible()
+    assert sizes(own) == ([4] if one else [2, 2])
+
+
 def test_two_groups_become_one_person(view: Page, site: Stack) -> None:
     name_first(view, "Ada")
     view.locator("[data-unnamed] .pick").nth(0).check()
@@ -139,9 +170,13 @@ def test_the_hidden_are_out_of_sight_until_asked_for(view: Page, site: Stack) ->
     expect(view.locator("[data-unnamed] .person")).to_have_count(1)
     view.locator("[data-unnamed] .pick").check()
     view.get_by_role("button", name="Show again").click()
-    expect(view.get_by_text("Nobody yet.")).to_be_visible()
+    expect(view.get_by_text("Nobody is hidden.")).to_be_visible()
     view.get_by_label("Hidden ones").uncheck()
     expect(view.locator("[data-unnamed] .person")).to_have_count(3)
+    view.get_by_label("Name begins with").fill("Zoe")
+    view.get_by_role("button", name="Show", exact=True).click()
+    expect(view.get_by_text("Nobody has a name that begins with “Zoe”.")).to_be_visible()
+    expect(view.get_by_role("link", name="Add pictures")).to_be_hidden()
 
 
 @pytest.fixture
@@ -193,8 +228,8 @@ def test_the_cover_can_be_chosen_and_the_name_changed(ada: Page, site: Stack) ->
     ada.get_by_label("Name", exact=True).fill("Countess")
     ada.get_by_role("button", name="Save").click()
     expect(ada.get_by_role("heading", name="Countess")).to_be_visible()
-    ada.get_by_role("button", name="Hide among the people").click()
-    expect(ada.get_by_role("button", name="Show among the people")).to_be_visible()
+    ada.get_by_role("button", name="Hide this person").click()
+    expect(ada.get_by_role("button", name="Show this person again")).to_be_visible()
 
 
 def test_a_split_off_face_is_suggested_and_taken_back_in(ada: Page, site: Stack) -> None:
@@ -236,3 +271,22 @@ def test_people_appear_while_pictures_come(page: Page, own: Stack, files: Write)
     page.get_by_role("link", name="People", exact=True).click()
 
     expect(page.locator("[data-unnamed] .person")).to_contain_text([re.compile("4 faces")])
+
+
+def test_names_without_an_end_leave_room(page: Page, own: Stack) -> None:
+    picture = "withoutanyspace" * 12
+    hashes = [own.scan(scene("Ada", number), f"{number}/{picture}.jpg") for number in range(2)]
+    own.wait_ended(hashes)
+    wait_until(lambda: sizes(own) == [2], "the two are a person", own.log_tails)
+    person = people(own)[0]["id"]
+    assert own.session.patch(f"{own.url}/people/{person}", json={"name": "W" * 200}, timeout=30).ok
+    shown = [("people", ".person .name"), (f"person/{person}", "h1")]
+    shown += [(f"image/{hashes[0]}", names) for names in ("h1", ".match .name")]
+    for width in (360, 1200):
+        page.set_viewport_size({"width": width, "height": 740})
+        for view, names in shown:
+            page.goto(f"{own.url}/#/{view}")
+            name = page.locator(names).filter(has_text=re.compile(f"WWW|{picture}")).first
+            lines = name.evaluate("it => it.clientHeight / parseFloat(getComputedStyle(it).lineHeight)")
+            assert round(lines) <= 3, (view, names)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, view

@@ -217,3 +217,76 @@ def test_a_revoked_token_signs_out(page: Page, make_site: MakeSite) -> None:
     page.get_by_role("link", name="Pictures", exact=True).click()
 
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def signed_out_while_adding(page: Page, site: Stack, files: Write) -> None:
+    """Alice is signed out by a token that is revoked, with a picture that was not sent yet."""
+    token = give_token(site, "alice")
+    sign_in(page, site, token)
+    expect(page.get_by_role("heading", name="Who is in your pictures?")).to_be_visible()
+    with tokens_of(site) as tokens:
+        tokens.revoke(token_hash(token))
+    page.set_input_files("[data-files]", files({"mine.png": drawing(b"alice")}))
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_pictures_that_were_not_sent_wait_for_whoever_added_them(page: Page, make_site: MakeSite, files: Write) -> None:
+    site = make_site()
+    give_token(site, "bob")
+    signed_out_while_adding(page, site, files)
+
+    sign_in_here(page, give_token(site, "alice"))
+
+    expect(page.locator("[data-headline]")).to_have_text("1 of 1 picture done")
+
+
+def test_what_one_added_is_neither_shown_to_the_next_nor_sent_for_them(
+    page: Page, make_site: MakeSite, files: Write
+) -> None:
+    site = make_site()
+    bob = give_token(site, "bob")
+    signed_out_while_adding(page, site, files)
+
+    sign_in_here(page, bob)
+
+    expect(page.get_by_role("heading", name="Who is in your pictures?")).to_be_visible()
+    expect(page.locator("[data-progress]")).to_be_hidden()
+    page.set_input_files("[data-files]", files({"other.png": drawing(b"bob")}))
+    expect(page.locator("[data-headline]")).to_have_text("1 of 1 picture done")
+    page.get_by_role("link", name="Pictures", exact=True).click()
+    expect(page.locator(".tile")).to_have_count(1)
+
+
+def test_who_signs_out_leaves_nothing_on_the_page(page: Page, make_site: MakeSite, files: Write) -> None:
+    site = make_site()
+    token = give_token(site, "alice")
+    sign_in(page, site, token)
+    page.set_input_files("[data-files]", files({"mine.png": drawing()}))
+    expect(page.locator("[data-headline]")).to_have_text("1 of 1 picture done")
+    page.get_by_role("button", name="Sign out").click()
+
+    sign_in_here(page, token)
+
+    expect(page.get_by_role("heading", name="Who is in your pictures?")).to_be_visible()
+    expect(page.locator("[data-progress]")).to_be_hidden()
+
+
+def test_signing_out_asks_before_pictures_are_left_behind(page: Page, make_site: MakeSite, files: Write) -> None:
+    site = make_site()
+    sign_in(page, site, give_token(site, "alice"))
+    expect(page.get_by_role("heading", name="Who is in your pictures?")).to_be_visible()
+    page.route("**/scan/image/*", lambda route: route.abort())
+    page.set_input_files("[data-files]", files({"mine.png": drawing()}))
+    expect(page.locator("[data-notice]")).to_contain_text("The service cannot be reached")
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Not sent yet: 1 picture.")
+    page.get_by_role("button", name="Cancel").click()
+    page.unroute("**/scan/image/*")
+    expect(page.locator("[data-headline]")).to_have_text("1 of 1 picture done")
+
+
+def sign_in_here(page: Page, token: str) -> None:
+    """Without loading the page anew."""
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Sign in").click()

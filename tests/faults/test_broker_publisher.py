@@ -23,6 +23,7 @@ from facerec.local.servers import RabbitServer
 from facerec.topology import DEAD_QUEUE, SCAN_QUEUE, WORK_EXCHANGE
 from facerec.values import Secret
 from tests.brokers import PATIENCE, TIMEOUT, OverRabbit, scan_job, until
+from tests.stopwatch import stopwatch
 
 
 def count(settings: RabbitSettings, queue: str = SCAN_QUEUE) -> int:
@@ -38,10 +39,9 @@ def on_channel(
 
 
 def refused_within(publisher: RabbitJobPublisher, seconds: float) -> BrokerUnavailable:
-    begin = time.monotonic()
-    with pytest.raises(BrokerUnavailable) as caught:
+    with stopwatch() as watch, pytest.raises(BrokerUnavailable) as caught:
         publisher.publish(scan_job())
-    assert time.monotonic() - begin < seconds
+    assert watch.seconds < seconds
     return caught.value
 
 

@@ -12,6 +12,7 @@ from facerec.adapters.redis import RedisDatabases
 from facerec.adapters.redis.layout import FACES, LINKS, OWN
 from facerec.local.servers import RabbitServer, RedisServer
 from facerec.topology import DEAD_QUEUE, SCAN_QUEUE
+from tests.brokers import empty_queues
 from tests.client import wait_until
 from tests.conftest import own_servers, rabbit_settings_of, redis_settings_of
 from tests.drawings import showing
@@ -36,7 +37,8 @@ class Scene:
         self.redis, self.rabbit = redis, rabbit
         self.redis_proxy, self.rabbit_proxy = Proxy(redis.port), Proxy(rabbit.port)
         self.databases = RedisDatabases(redis_settings_of(redis))
-        self.stack = Stack(redis_settings_of(redis), rabbit_settings_of(rabbit), folder, workers=0, **QUICK)
+        # Not in a hurry: on a busy machine even a Redis in good health may take a second, and then the door says so.
+        self.stack = Stack(redis_settings_of(redis), rabbit_settings_of(rabbit), folder, workers=0, ENGINE="fake")
         self._behind = Stack(
             replace(redis_settings_of(redis), port=self.redis_proxy.port),
             replace(rabbit_settings_of(rabbit), port=self.rabbit_proxy.port),
@@ -82,7 +84,7 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def whole_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("every-step")
     with own_servers(folder) as (redis, rabbit):
         built = Scene(redis, rabbit, folder)
@@ -91,6 +93,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             yield built
         finally:
             built.close()
+
+
+@pytest.fixture
+def scene(whole_scene: Scene) -> Iterator[Scene]:
+    """Empty, and without workers afterwards: one that outlived a test that failed would take the pictures of the next."""
+    empty_queues(rabbit_settings_of(whole_scene.rabbit))
+    whole_scene.databases.client(OWN).flushall()
+    yield whole_scene
+    whole_scene.end_workers()
 
 
 Fault = Callable[[Scene, Process, Callable[[], None]], None]
@@ -172,8 +183,6 @@ SOME = [
     ids=[f"{fault.__name__}-{step}".replace(" ", "-") for fault, step in [*EVERY, *SOME]],
 )
 def test_nothing_is_lost_or_done_twice(scene: Scene, tmp_path: Path, fault: Fault, step: str) -> None:
-    scene.databases.client(OWN).flushall()
-    drain(scene.redis_proxy)
     worker = scene.stepped_worker(step, tmp_path)
     hashes = [scene.stack.scan(showing("ann"), f"{n}.png") for n in range(2)]
     wait_until((tmp_path / "reached").exists, f"the worker is at {step}", scene.stack.log_tails)
@@ -182,7 +191,6 @@ def test_nothing_is_lost_or_done_twice(scene: Scene, tmp_path: Path, fault: Faul
     assert set(scene.stack.wait_ended(hashes).values()) == {"done"}
     assert_linked_once(scene.databases, *hashes)
     wait_until(lambda: not scene.queue_lengths().keys() & {SCAN_QUEUE, DEAD_QUEUE}, "no message is left", seconds=30)
-    scene.end_workers()
 
 
 def assert_linked_once(databases: RedisDatabases, one: str, other: str) -> None:

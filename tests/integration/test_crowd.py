@@ -143,6 +143,26 @@ def test_erasing_members(shop: Shop) -> None:
     shop.assert_sound()
 
 
+def test_a_member_that_was_damaged_and_comes_again_is_linked(shop: Shop) -> None:
+    (damaged, *_) = shop.scan([(f"{number}.jpg", (number / 100,)) for number in range(3 * KEPT)])
+    assert shop.crowd() == set(shop.places)
+    for number in range(KEPT, 3 * KEPT):
+        shop.erase(f"{number}.jpg")
+    shop.databases.client(OWN).hset(f"image:{damaged.hash}", "state", "damaged")
+    audit = RedisAudit(shop.databases)
+    Fsck(audit, RedisRepairs(shop.databases), LinkCheck(audit, RedisJournal(shop.databases), TOLERANCE)).run(fix=True)
+
+    again = scan_job(shop.admissions, damaged.name, damaged.body)
+    start = RedisCommits(shop.databases).begin([again])[0]
+    assert start.image_ticket == damaged.ticket
+    shop.rule.load()
+    assert shop.rule.finish([to_scanned(again, start.image_ticket, analysis(0.0))]).written
+    assert damaged.name not in shop.crowd()
+    shop.scan([("stranger.jpg", (50.0,))])
+    shop.scan([("all.jpg", (0.0, 50.0))])
+    shop.assert_sound()
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_any_order_of_images(databases: RedisDatabases, seed: int) -> None:
     """Persons at several places, some pictures of many, in batches of any size, with erasures between."""

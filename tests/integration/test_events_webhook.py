@@ -102,20 +102,21 @@ def test_a_receiver_that_fails_is_called_again(stack: Stack, receiver: Receiver,
         # Half a minute and more would pass by itself.
         wait_until(lambda: hurried(databases, image_hash), "its next try is made due", seconds=10)
     wait_until(lambda: webhook(stack)["last_error"] is None, "it was taken in the end", stack.log_tails)
-    assert databases.client().exists("webhooks:due") == 0
+    assert databases.client().exists("webhooks:due", "webhook:calls", "webhooks:waiting") == 0
 
 
 def hurried(databases: RedisDatabases, image_hash: str) -> bool:
     """Make a postponed notice due; True when that is done, or when there is none any more."""
     client = databases.client()
     member = f"done:{image_hash}"
-    score = client.zscore("webhooks:due", member)
+    score = client.zscore("webhook:calls", member)
     seconds, _ = client.time()
     if score is None:
-        return True
+        return not client.exists("webhooks:due")
     if not seconds < score < seconds + 120:  # a claim's lease is longer than a first delay
         return False
-    client.zadd("webhooks:due", {member: 0})
+    client.zadd("webhook:calls", {member: 0})
+    client.zadd("webhooks:waiting", {"": 0})
     return True
 
 

@@ -19,18 +19,21 @@ from facerec.adapters.redis import (
     RedisAudit,
     RedisCommits,
     RedisDatabases,
+    RedisFaceBook,
     RedisJournal,
     RedisRepairs,
     RedisRestoration,
+    RedisWebhooks,
     RedisWhereabouts,
 )
 from facerec.adapters.redis.connection import Argument
 from facerec.adapters.redis.layout import FACES, HASH_TO_NAMES, LINKS, NAME_TO_HASH, OWN
 from facerec.cli.integrity import run_export, run_import
 from facerec.config import RedisSettings, Settings
-from facerec.errors import Conflict, StoreUnavailable
+from facerec.errors import Conflict, InternalError, StoreUnavailable
 from facerec.faces import Analysis, Box, Face, Mark, Model, Point
-from facerec.identity import DEFAULT_OWNER
+from facerec.galleries import Change
+from facerec.identity import DEFAULT_OWNER, face_id
 from facerec.jobs import ScanJob
 from facerec.local.servers import RedisServer
 from facerec.rule import ScanRule, to_scanned
@@ -42,7 +45,7 @@ from tests.conftest import redis_settings_of
 from tests.faces import analysis, encoding, scan_job
 
 TOLERANCE = 0.6
-NOT_COPIED = {b"journal", b"journal:position", b"ticket", b"import", b"tokens", b"workers"}
+NOT_COPIED = {b"crowd:since", b"journal", b"journal:position", b"ticket", b"import", b"tokens", b"workers"}
 Store = dict[tuple[int, bytes], Any]
 
 
@@ -189,6 +192,25 @@ def test_galleries_and_other_keys_are_copied(databases: RedisDatabases, other: R
     assert everything(other) == everything(databases)
 
 
+def test_a_gallery_whose_removal_is_unfinished_is_not_there_after_the_import(
+    databases: RedisDatabases, other: RedisDatabases
+) -> None:
+    job = Shop(databases).scan("a.jpg", analysis(0.0))
+    face = face_id(job.ticket, 0)
+    book = RedisFaceBook(databases)
+    for name in ("going", "staff"):
+        book.add_gallery(DEFAULT_OWNER, name)
+    book.change(DEFAULT_OWNER, face, Change(galleries=("add", ("going", "staff"))))
+    databases.call("findface_gallery", "", "remove", "going", "token")
+
+    import_lines(exported(databases), RedisRestoration(other))
+
+    assert other.client(OWN).zrange("galleries", 0, -1) == [b"staff"]
+    assert other.client(OWN).hget(f"face:{face}", "galleries") == b"staff"
+    assert not other.client(OWN).exists("unfinished")
+    assert faults(other) == []
+
+
 def change(
     lines: list[bytes], pick: Callable[[dict[str, Any]], bool], alter: Callable[[dict[str, Any]], object]
 ) -> int:
@@ -223,6 +245,10 @@ ALTERATIONS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a link to itself": lambda line: line.update(links=[line["hash"]]),
     "a link to no hash": lambda line: line.update(links=["x"]),
     "no faces": lambda line: line.pop("faces"),
+    "a ticket in other digits": lambda line: line["document"].update(ticket="\u0663"),
+    "a time that is none": lambda line: line["document"].update(queued_at="yesterday"),
+    "no time": lambda line: line["document"].pop("queued_at"),
+    "a document of an unknown model": lambda line: line["document"].update(model="99"),
     "another kind": lambda line: line.update(kind="picture"),
 }
 
@@ -244,6 +270,95 @@ def test_a_damaged_image_is_named_and_left_out(databases: RedisDatabases, other:
     assert faults(other) == []
 
 
+def key_of(key: str, kind: str, value: object, expires_at: object = None) -> dict[str, Any]:
+    return {"kind": "key", "key": key, "type": kind, "begins": True, "value": value, "expires_at": expires_at}
+
+
+ODD_LINES: dict[str, dict[str, Any]] = {
+    "a string without a value": key_of("person", "string", []),
+    "a string of two values": key_of("person", "string", [["1"], ["2"]]),
+    "an item of a string without parts": key_of("person", "string", [[]]),
+    "a field without a value": key_of("galleries:x", "hash", [["field"]]),
+    "a hash without fields": key_of("galleries:x", "hash", []),
+    "a member without a score": key_of("galleries", "zset", [["staff"]]),
+    "a score that is no number": key_of("galleries", "zset", [["staff", "x"]]),
+    "a score that is none": key_of("galleries", "zset", [["staff", "nan"]]),
+    "a member of three parts": key_of("galleries", "zset", [["staff", "1", "2"]]),
+    "a set of pairs": key_of("owners:x", "set", [["a", "b"]]),
+    "an entry without fields": key_of("gallery:staff:log", "stream", [["1-0"]]),
+    "an entry with half a pair": key_of("gallery:staff:log", "stream", [["1-0", "+"]]),
+    "an entry whose id is none": key_of("gallery:staff:log", "stream", [["x", "+", "1"]]),
+    "entries that go back": key_of("gallery:staff:log", "stream", [["2-0", "+", "1"], ["1-0", "+", "1"]]),
+    "a type that there is not": key_of("person", "bag", [["1"]]),
+    "a key of another type than a part before": key_of("before", "hash", [["a", "b"]]),
+    "an end of life that is no number": key_of("person", "string", [["1"]], expires_at=float("nan")),
+    "an end of life that never comes": key_of("person", "string", [["1"]], expires_at=float("inf")),
+    "an end of life beyond what Redis knows": key_of("person", "string", [["1"]], expires_at=1e300),
+    "a mark of an erasure without a ticket": key_of("erased:" + "ab" * 32, "string", [["?"]]),
+    "a crowd without an image": {"kind": "crowd", "owner": DEFAULT_OWNER},
+    "a crowd of an image that is none": {"kind": "crowd", "owner": DEFAULT_OWNER, "hash": "x"},
+    "a crowd of nobody": {"kind": "crowd", "owner": "NOBODY", "hash": "ab" * 32},
+    "an end without counters": {"kind": "end", "ticket": None, "position": 1},
+    "an end before the beginning": {"kind": "end", "ticket": -1, "position": -1},
+    "an end beyond all numbers": {"kind": "end", "ticket": float("inf"), "position": 1},
+}
+
+
+@pytest.mark.parametrize("what", ODD_LINES)
+def test_an_odd_line_is_named_and_left_out(databases: RedisDatabases, other: RedisDatabases, what: str) -> None:
+    shop = Shop(databases)
+    shop.scan("a.jpg", analysis(0.0))
+    erased = scan_job(shop.admissions, "erased.jpg", b"erased")
+    assert shop.admissions.erase(erased.owner, erased.hash)
+    first, *rest = exported(databases)
+    before = json.dumps(key_of("before", "string", [["1"]])).encode()
+    odd = json.dumps(ODD_LINES[what]).encode()
+
+    copied = import_lines([first, before, odd, *rest], RedisRestoration(other))
+
+    assert [damage.split(":")[0] for damage in copied.damaged] == ["line 3"]
+    assert copied.images == 1
+    assert other.client(OWN).exists("import") == 0
+    assert other.client(OWN).get("before") == b"1"
+    assert not other.client(OWN).exists("galleries", "gallery:staff:log", "galleries:x", "owners:x")
+    assert faults(other) == []
+
+
+def test_an_image_that_redis_refuses_is_named_beside_others(
+    databases: RedisDatabases, other: RedisDatabases, other_server: RedisServer
+) -> None:
+    shop = Shop(databases)
+    jobs = [shop.scan(f"{number}.jpg", analysis(number / 10)) for number in range(3)]
+    lines = exported(databases)
+
+    class Refusing(RedisDatabases):
+        def call_many(self, script: str, calls: Any) -> Any:
+            if script == "import_image" and any(call[2] == jobs[1].hash for call in calls):
+                raise InternalError("Redis refused a command: WRONGTYPE")
+            return super().call_many(script, calls)
+
+    refusing = Refusing(redis_settings_of(other_server))
+    copied = import_lines(lines, RedisRestoration(refusing))
+    refusing.close()
+
+    number = next(n for n, text in enumerate(lines, 1) if json.loads(text).get("hash") == jobs[1].hash)
+    assert [damage.split(":")[0] for damage in copied.damaged] == [f"line {number}"]
+    assert (copied.images, copied.skipped) == (2, 0)
+    assert other.client(OWN).exists("import") == 0
+
+
+def test_notices_of_webhooks_go_on_after_an_import(databases: RedisDatabases, other: RedisDatabases) -> None:
+    """Also when the list of those who wait was copied before the first of them waited."""
+    RedisWebhooks(databases).set(DEFAULT_OWNER, "https://example.org/hook", "secret")
+    Shop(databases).scan("a.jpg", analysis(0.0))
+    assert len(RedisWebhooks(databases).due(10, 0.0)) == 1
+    databases.client(OWN).delete("webhooks:waiting")
+
+    import_lines(exported(databases), RedisRestoration(other))
+
+    assert len(RedisWebhooks(other).due(10, 60.0)) == 1
+
+
 def test_lines_that_are_no_json_and_a_cut_archive_are_named(databases: RedisDatabases, other: RedisDatabases) -> None:
     shop = Shop(databases)
     shop.scan("a.jpg", analysis(0.0))
@@ -261,7 +376,7 @@ def test_lines_that_are_no_json_and_a_cut_archive_are_named(databases: RedisData
 
 def test_what_is_no_archive_changes_nothing(other: RedisDatabases) -> None:
     for lines in ([b"{}"], [], [b'{"kind": "export", "version": 99}'], [b"\x1f\x8b"]):
-        with pytest.raises(DamagedLine):
+        with pytest.raises(DamagedLine, match="this is no archive"):
             import_lines(lines, RedisRestoration(other))
     assert everything(other) == {}
 
@@ -435,3 +550,41 @@ def test_a_damaged_record_is_named_when_copied_out(databases: RedisDatabases) ->
     assert json.loads(lines[0])["exported_at"] == "2020-01-01T00:00:00+00:00"
     assert copied.damages == 1
     assert job.hash in copied.damaged[0]
+
+
+def of_another_type(databases: RedisDatabases, job: ScanJob) -> None:
+    databases.client(FACES).delete(job.hash)
+    databases.client(FACES).set(job.hash, "?")
+
+
+def with_a_name_of_no_ticket(databases: RedisDatabases, job: ScanJob) -> None:
+    databases.client(OWN).hset(f"names:{job.hash}", "b.jpg", "?")
+
+
+def with_what_is_no_text(databases: RedisDatabases, job: ScanJob) -> None:
+    databases.client(OWN).hset(f"image:{job.hash}", "reason", b"\xff")
+
+
+def with_names_of_another_type(databases: RedisDatabases, job: ScanJob) -> None:
+    databases.client(OWN).delete(f"names:{job.hash}")
+    databases.client(OWN).set(f"names:{job.hash}", "?")
+
+
+@pytest.mark.parametrize(
+    "damage", [of_another_type, with_a_name_of_no_ticket, with_what_is_no_text, with_names_of_another_type]
+)
+def test_the_others_are_copied_out_beside_an_image_that_cannot_be_read(
+    databases: RedisDatabases, other: RedisDatabases, damage: Callable[[RedisDatabases, ScanJob], None]
+) -> None:
+    """There would be no backup of anything while one key is damaged."""
+    shop = Shop(databases)
+    first, damaged, last = (shop.scan(f"{number}.jpg", analysis(number / 10)) for number in range(3))
+    damage(databases, damaged)
+
+    copied = Copied()
+    lines = [line.encode() for line in export_lines(RedisArchive(databases), copied)]
+
+    assert (copied.images, copied.damages) == (2, 1)
+    assert damaged.hash in copied.damaged[0]
+    assert import_lines(lines, RedisRestoration(other)).images == 2
+    assert RedisAdmissions(other).matching_names(first.owner, first.hash) == [last.name]

@@ -166,6 +166,10 @@ def cut_a_face(shop: Shop) -> None:
     shop.db(FACES).lset(shop.two.hash, 1, record[:100])
 
 
+def leave_next_to_nothing_of_a_face(shop: Shop) -> None:
+    shop.db(FACES).lset(shop.two.hash, 1, b"short")
+
+
 def swap_faces(shop: Shop) -> None:
     first, second = shop.db(FACES).lrange(shop.two.hash, 0, -1)
     shop.db(FACES).lset(shop.two.hash, 0, second)
@@ -295,6 +299,7 @@ DAMAGES: list[tuple[Callable[[Shop], None], set[str]]] = [
     (lose_the_faces, {"faces", "links"}),
     (lose_one_face, {"faces"}),
     (cut_a_face, {"faces"}),
+    (leave_next_to_nothing_of_a_face, {"faces"}),
     (swap_faces, {"faces"}),
     (put_another_images_face, {"faces"}),
     (make_an_encoding_no_number, {"faces"}),

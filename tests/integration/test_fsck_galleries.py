@@ -69,11 +69,10 @@ def lose_a_gallery_from_the_list(shop: Gallery) -> None:
 
 
 def die_while_a_gallery_is_removed(shop: Gallery) -> None:
-    """The name is given to a new gallery before anybody goes on, so nobody but fsck will."""
+    """Before anybody of it is seen to."""
     shop.book.add_gallery("bob", "old")
     shop.book.change("bob", shop.known, Change(galleries=("add", ["old"])))
-    for what in ("remove", "add"):
-        shop.databases.call("findface_gallery", BOB, what, "old")
+    shop.databases.call("findface_gallery", BOB, "remove", "old", "token")
 
 
 def miscount(shop: Gallery) -> None:

@@ -180,6 +180,16 @@ def test_naming_hiding_and_choosing_the_cover(ask: Call, scenes: list[list[Scene
     assert ask("PATCH", "/people/3", {"name": "Kim"})["same_name"] == [2]
 
 
+def test_a_person_that_goes_with_its_name_was_there(ask: Call, scenes: list[list[Scene]]) -> None:
+    ask("PATCH", "/people/3", {"name": "Carl"})
+    for face in faces_of(scenes[2]):
+        ask("POST", f"/faces/{face}/person", {"person": None})
+    last = ask("PATCH", "/people/3", {"name": None})
+    assert (last["id"], last["name"], last["faces"]) == (3, None, 0)
+    ask("GET", "/people/3", status=404)
+    ask("PATCH", "/people/3", {"name": ""}, status=404)
+
+
 def test_merging(ask: Call) -> None:
     ask("PATCH", "/people/1", {"name": "Ann"})
     ask("PATCH", "/people/2", {"name": "Bea"})

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from facerec.engine.options import EngineOptions
-from facerec.errors import ChildDied, TimeLimitExceeded, UnreadableImage
-from facerec.faces import Analysis, Model
+from facerec.errors import BadParam, ChildDied, TimeLimitExceeded, UnreadableImage
+from facerec.faces import Analysis, Box, Model
 from facerec.wire import Task
 from worker.pool import EnginePool, Result
 
@@ -57,6 +57,14 @@ def test_results_and_errors_come_back(make_pool: MakePool) -> None:
     good, bad = run(make_pool(), b"a picture", b"BROKEN")
     assert isinstance(good, Analysis)
     assert isinstance(bad, UnreadableImage)
+
+
+def test_a_box_beside_the_picture_is_a_wrong_parameter(make_pool: MakePool) -> None:
+    answers: queue.Queue[Result] = queue.Queue()
+    make_pool().submit(Task(b"a picture", boxes=(Box(top=0, right=100_001, bottom=9, left=100_000),)), answers.put)
+    error = answers.get(timeout=LONGEST)
+    assert isinstance(error, BadParam)
+    assert (error.param, error.reason) == ("face", "no face can be there in a picture of 640 x 480 pixels")
 
 
 def test_a_job_that_kills_its_child_takes_no_other_down(make_pool: MakePool) -> None:

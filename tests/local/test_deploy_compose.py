@@ -104,6 +104,7 @@ def test_the_service_in_containers(composed: Composed, photos: dict[str, Path]) 
     expected = _expected(photos, hashes)
     assert _found(client, hashes) == expected
     assert Client(client.url).post(b"no token", "picture.jpg").status_code == 401
+    _check_commands(composed, photos)
 
     running = composed.containers()
     assert running.keys() == PARTS
@@ -111,13 +112,37 @@ def test_the_service_in_containers(composed: Composed, photos: dict[str, Path]) 
     assert composed.containers() == running
     _check_a_killed_worker_loses_nothing(composed, client, photos)
 
+    user = f"{os.getuid()}:{os.getgid()}"
+    orphan = composed.compose("run", "--rm", "--no-deps", "--detach", "--user", user, "facerec", "logs").strip()
+    wait_until(lambda: _says(orphan, "reading logs"), "the command runs")
     assert composed.run("down").returncode == 0
     assert composed.containers() == {}
+    assert subprocess.run(["docker", "inspect", orphan], capture_output=True, check=False).returncode == 1
     assert not client.serves()
     composed.up()
     again = composed.client()
     assert _found(again, hashes) == expected
     assert composed.run("status").stdout.count("healthy") == len(PARTS)
+
+
+def _check_commands(composed: Composed, photos: dict[str, Path]) -> None:
+    """Those that call REST, with files of the user's, and those that work on Redis."""
+    first = next(iter(photos.values()))
+    scanned = composed.run("facerec", "scan", "--json", str(first))
+    assert scanned.returncode == 0, scanned.stderr
+    assert json.loads(scanned.stdout.splitlines()[0])["state"] == "done"
+    checked = composed.run("facerec", "fsck", "--json")
+    assert json.loads(checked.stdout)["clean"] is True, checked.stderr
+    place = composed.clone.folder / "place"
+    place.mkdir()
+    exported = composed.clone.run("facerec", "export", "all.jsonl", place=place, **composed.variables)
+    assert exported.returncode == 0, exported.stderr
+    assert (place / "all.jsonl").stat().st_uid == os.getuid()
+
+
+def _says(container: str, what: str) -> bool:
+    said = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=False)
+    return what in said.stdout + said.stderr
 
 
 def _check_a_killed_worker_loses_nothing(composed: Composed, client: Client, photos: dict[str, Path]) -> None:

@@ -6,6 +6,7 @@ On a real engine: test_deploy_compose.py.
 from __future__ import annotations
 
 import base64
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -75,6 +76,55 @@ def test_an_answering_docker_is_chosen(clone: Clone) -> None:
     for command, expected in (("status", "ps --all"), ("logs", "logs --follow --tail 20"), ("down", "down")):
         assert clone.run(command).returncode == 0
         assert _calls(clone, "docker")[-1] == f"compose --env-file .facerec/compose.env {expected}"
+
+
+def _lent(clone: Clone, place: Path, *arguments: str) -> str:
+    """How docker is told to run a command of facerec that was called in ``place``."""
+    called = clone.run("facerec", *arguments, place=place)
+    assert called.returncode == 0, called.stderr
+    told = _calls(clone, "docker")[-1]
+    begin = "compose --env-file .facerec/compose.env run --rm --no-deps "
+    assert told.startswith(begin)
+    return told.removeprefix(begin)
+
+
+def test_a_command_runs_in_a_container_that_sees_what_it_names(clone: Clone, tmp_path: Path) -> None:
+    _with_docker(clone)
+    assert clone.run("facerec", "fsck").returncode == 3
+    clone.run("--compose")
+    here, away, card = tmp_path / "my pictures", tmp_path / "away", tmp_path / "card.jpg"
+    (here / "inside").mkdir(parents=True)
+    away.mkdir()
+    card.touch()
+    user = f"--user {os.getuid()}:{os.getgid()}"
+    itself = f"{user} --workdir {here} --volume {here}:{here}"
+
+    assert _lent(clone, here, "token", "create", "--help") == f"{itself} --no-TTY facerec token create --help"
+    assert _lent(clone, here, "scan", "inside", ".", "-r") == f"{itself} --no-TTY facerec scan inside . -r"
+    given = ["scan", "../away", str(away), f"--base={card}", "https://example.org/a.jpg"]
+    lent = f"--volume {card}:{card}:ro --volume {away}:{away}:ro"
+    assert _lent(clone, here, *given) == f"{itself} --no-TTY {lent} facerec {' '.join(given)}"
+    assert clone.data("state").is_dir(), "for what a scan notes"
+
+
+def test_what_cannot_be_lent_to_a_container_is_said(clone: Clone, tmp_path: Path) -> None:
+    _with_docker(clone)
+    clone.run("--compose")
+    odd = tmp_path / "12:30.jpg"
+    odd.touch()
+    for refused in (clone.run("facerec", "scan", str(odd)), clone.run("facerec", "scan", place=Path("/"))):
+        assert refused.returncode == 1
+        assert "cannot be lent to a container" in refused.stderr
+
+
+def test_an_engine_without_root_has_the_command_run_as_its_root(clone: Clone, tmp_path: Path) -> None:
+    """Root inside such a container stands for the user of the engine, and any other number for nobody."""
+    _with_docker(clone)
+    clone.run("--compose")
+    clone.stand_in(
+        "docker", f'#!/bin/sh\necho "$@" >>{clone.folder}/docker.calls\necho "[name=seccomp name=rootless]"\n'
+    )
+    assert _lent(clone, tmp_path, "fsck").startswith("--user 0:0 ")
 
 
 def test_compose_gets_generated_secrets_that_stay(clone: Clone) -> None:

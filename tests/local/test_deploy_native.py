@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
 import os
-import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -16,9 +16,7 @@ from PIL import Image
 
 from facerec.local.process import wait_until
 from facerec.local.servers import RabbitServer, RedisServer
-from tests.local.clones import Clone
-
-PARTS = ("redis", "rabbitmq", "rest", "worker", "keeper")
+from tests.local.clones import SERVICE, Clone, address, exists
 
 
 @pytest.fixture
@@ -29,28 +27,9 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     made.run("down")
 
 
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as opened:
-        opened.trust_env = False
-        yield opened
-
-
-def _address(output: str) -> str:
-    found = re.search(r"http://127\.0\.0\.1:\d+", output)
-    assert found, output
-    return found[0]
-
-
-def _pids(clone: Clone) -> dict[str, int]:
-    """Of the parts that run."""
-    lines = re.findall(r"^(\w+) +runs +pid (\d+)", clone.run("status").stdout, re.MULTILINE)
-    return {name: int(pid) for name, pid in lines}
-
-
-def _picture() -> bytes:
+def _picture(colour: str = "white") -> bytes:
     content = io.BytesIO()
-    Image.new("RGB", (200, 150), "white").save(content, "PNG")
+    Image.new("RGB", (200, 150), colour).save(content, "PNG")
     return content.getvalue()
 
 
@@ -59,36 +38,53 @@ def test_a_service_comes_up_works_goes_down_and_comes_back_with_its_data(
 ) -> None:
     first = clone.run()
     assert first.returncode == 0, first.stderr
-    url = _address(first.stdout)
+    url = address(first.stdout)
     assert f"curl --data-binary @first.jpg {url}/scan/image/first.jpg" in first.stdout
     image_hash = session.post(f"{url}/scan/image/white.png", data=_picture(), timeout=30).json()["hash"]
     image = f"{url}/images/{image_hash}"
     assert wait_until(lambda: session.get(image, timeout=30).json()["state"] == "done", 60, 0.1)
 
-    running = _pids(clone)
-    assert running.keys() == set(PARTS)
+    _check_the_command_finds_its_redis(clone)
+
+    running = clone.pids()
+    assert running.keys() == set(SERVICE)
     second = clone.run("up")
     assert (second.returncode, second.stdout) == (0, f"It runs already at {url}\n")
-    assert _pids(clone) == running
+    assert clone.pids() == running
 
     down = clone.run("down")
     assert down.returncode == 0, down.stderr
-    assert wait_until(lambda: not any(_exists(pid) for pid in running.values()), 10)
+    assert wait_until(lambda: not any(exists(pid) for pid in running.values()), 10)
     assert clone.run("status").returncode == 3
     assert clone.run("down").stdout == "nothing runs\n"
 
     again = clone.run("up")
     assert again.returncode == 0, again.stderr
-    assert _address(again.stdout) == url
+    assert address(again.stdout) == url
     assert session.get(image, timeout=30).json()["names"] == ["white.png"]
     _check_what_dies_starts_again(clone)
     _check_nobody_else_can_read(clone)
 
 
+def _check_the_command_finds_its_redis(clone: Clone) -> None:
+    checked = clone.run("facerec", "fsck", "--json")
+    assert checked.returncode == 0, checked.stderr
+    assert json.loads(checked.stdout)["clean"] is True
+    assert clone.run("facerec", "status").returncode == 0, "it knows the port of REST"
+    assert clone.run("facerec", "show", "nothing").returncode == 2, "the exit status is that of the command"
+    pictures = clone.folder / "my pictures"
+    pictures.mkdir()
+    (pictures / "black.png").write_bytes(_picture("black"))
+    (pictures / "json.py").write_text("raise SystemExit('a file among the pictures was run')")
+    scanned = clone.run("facerec", "scan", "--json", ".", place=pictures)
+    assert scanned.returncode == 0, scanned.stderr
+    assert json.loads(scanned.stdout.splitlines()[0])["name"] == "black.png"
+
+
 def _check_what_dies_starts_again(clone: Clone) -> None:
-    before = _pids(clone)
+    before = clone.pids()
     os.kill(before["worker"], signal.SIGKILL)
-    assert wait_until(lambda: _pids(clone).get("worker", before["worker"]) != before["worker"], 30, 0.2)
+    assert wait_until(lambda: clone.pids().get("worker", before["worker"]) != before["worker"], 30, 0.2)
 
 
 def _check_nobody_else_can_read(clone: Clone) -> None:
@@ -98,13 +94,6 @@ def _check_nobody_else_can_read(clone: Clone) -> None:
     password = clone.data("redis/password").read_text()
     arguments = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
     assert not any(password.encode() in line for line in arguments)
-
-
-def _exists(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_servers_named_in_the_environment_are_used_and_left_running(
@@ -121,8 +110,8 @@ def test_servers_named_in_the_environment_are_used_and_left_running(
     }
     up = clone.run(**given)
     assert up.returncode == 0, up.stderr
-    assert session.get(f"{_address(up.stdout)}/readyz", timeout=30).ok
-    assert _pids(clone).keys() == {"rest", "worker", "keeper"}
+    assert session.get(f"{address(up.stdout)}/readyz", timeout=30).ok
+    assert clone.pids().keys() == {"rest", "worker", "keeper"}
     clone.run("down")
     assert own_redis.answers()
     assert own_rabbit.answers()
@@ -138,8 +127,8 @@ def test_the_next_free_port_is_taken_when_somebody_has_5000(clone: Clone, sessio
             pass  # somebody has it indeed
         up = clone.run()
     assert up.returncode == 0, up.stderr
-    assert not _address(up.stdout).endswith(":5000")
-    assert session.get(f"{_address(up.stdout)}/readyz", timeout=30).ok
+    assert not address(up.stdout).endswith(":5000")
+    assert session.get(f"{address(up.stdout)}/readyz", timeout=30).ok
 
 
 @pytest.mark.parametrize(
@@ -160,7 +149,7 @@ def test_a_wrong_setting_is_reported_and_nothing_is_left_running(
         up = clone.run(**given)
     assert up.returncode == 1
     assert message in up.stderr
-    assert _pids(clone) == {}
+    assert clone.pids() == {}
 
 
 def test_what_dies_at_the_start_is_shown_with_its_log(clone: Clone) -> None:
@@ -168,11 +157,11 @@ def test_what_dies_at_the_start_is_shown_with_its_log(clone: Clone) -> None:
     assert up.returncode == 1
     assert "rest ended while starting" in up.stderr
     assert "no token is configured" in up.stderr
-    assert _pids(clone) == {}
+    assert clone.pids() == {}
 
 
 def test_status_down_and_logs_before_the_first_start(clone: Clone) -> None:
-    for command, code in (("status", 3), ("logs", 3), ("down", 0)):
+    for command, code in (("status", 3), ("logs", 3), ("facerec", 3), ("down", 0)):
         done = clone.run(command)
         assert done.returncode == code, done.stdout
         assert "nothing" in done.stdout

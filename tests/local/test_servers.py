@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,13 @@ from facerec.local.process import BackgroundProcess, Identity, ProcessFailed, wa
 from facerec.local.servers import RabbitServer, RedisServer
 
 NO_RETRY = Retry(NoBackoff(), 0)
+AT_LEAST_ONCE = {
+    "x-queue-type": "quorum",
+    "x-dead-letter-exchange": "",
+    "x-dead-letter-routing-key": "dead",
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+}
 
 
 def _publish(url: str, body: bytes) -> None:
@@ -91,21 +99,27 @@ def test_rabbitmq_keeps_a_confirmed_message_through_kill_stop_and_start(own_rabb
 def test_rabbitmq_can_dead_letter_at_least_once_and_takes_large_messages(rabbit_url: str) -> None:
     with pika.BlockingConnection(pika.URLParameters(rabbit_url)) as connection:
         channel = connection.channel()
-        arguments = {
-            "x-queue-type": "quorum",
-            "x-dead-letter-exchange": "",
-            "x-dead-letter-routing-key": "dead",
-            "x-dead-letter-strategy": "at-least-once",
-            "x-overflow": "reject-publish",
-        }
         channel.queue_declare("dead", durable=True, arguments={"x-queue-type": "quorum"})
-        channel.queue_declare("work", durable=True, arguments=arguments)
+        channel.queue_declare("work", durable=True, arguments=AT_LEAST_ONCE)
         channel.confirm_delivery()
         channel.basic_publish("", "work", b"x" * 20_000_000)
         method = next(channel.consume("work", inactivity_timeout=20))[0]
         channel.basic_nack(method.delivery_tag, requeue=False)
         channel.cancel()
         assert len(next(channel.consume("dead", inactivity_timeout=20))[2]) == 20_000_000
+
+
+def test_rabbitmq_bears_the_end_of_what_carries_its_dead_letters(own_rabbit: RabbitServer) -> None:
+    workers = "[Worker || {_, Worker, _, _} <- supervisor:which_children(rabbit_fifo_dlx_sup)]"
+    with pika.BlockingConnection(pika.URLParameters(own_rabbit.url + "/%2F")) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for name in ("first", "second", "third"):
+            channel.queue_declare(name, durable=True, arguments=AT_LEAST_ONCE)
+        own_rabbit.evaluate(f"[exit(Worker, kill) || Worker <- {workers}], ok")
+        channel.queue_declare("fourth", durable=True, arguments=AT_LEAST_ONCE)
+        for name in ("first", "second", "third", "fourth"):
+            channel.basic_publish("", name, b"kept", mandatory=True)
 
 
 def test_a_memory_alarm_blocks_publishers_until_it_ends(own_rabbit: RabbitServer) -> None:
@@ -174,3 +188,19 @@ def test_free_ports_lie_below_those_of_outgoing_connections() -> None:
 def test_a_free_port_is_given_once() -> None:
     """Who got it may not listen yet, or not now."""
     assert len({free_port() for _ in range(400)}) == 400
+
+
+def test_what_the_node_cannot_do_is_said(rabbit_server: RabbitServer) -> None:
+    with pytest.raises(ProcessFailed, match="no_such_vhost"):
+        rabbit_server.delete_vhost("never made")
+    with pytest.raises(ProcessFailed, match="no_such_function"):
+        rabbit_server.evaluate("no_such_function()")
+
+
+def test_a_node_is_told_without_erl_call_too(rabbit_server: RabbitServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every Erlang comes with it."""
+    found = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "erl_call" else found(name))
+    rabbit_server.evaluate("true = is_pid(whereis(rabbit_fifo_dlx_sup)), ok")
+    with pytest.raises(ProcessFailed, match="badmatch"):
+        rabbit_server.evaluate("false = is_pid(whereis(rabbit_fifo_dlx_sup)), ok")

@@ -119,5 +119,6 @@ def test_googles_load_balancer_asks_for_the_page_that_always_answers() -> None:
     assert f"secret tls {ingress['spec']['tls'][0]['secretName']} " in SCRIPT
     config = json.loads(service["metadata"]["annotations"]["cloud.google.com/backend-config"])
     check = named(manifests, "BackendConfig", config["default"])["spec"]["healthCheck"]
-    (port,) = named(manifests, "Deployment", "rest")["spec"]["template"]["spec"]["containers"][0]["ports"]
-    assert (check["requestPath"], check["port"]) == ("/", port["containerPort"])
+    (container,) = named(manifests, "Deployment", "rest")["spec"]["template"]["spec"]["containers"]
+    assert (check["requestPath"], check["port"]) == ("/", container["ports"][0]["containerPort"])
+    assert "TRUSTED_PROXIES" in {variable["name"] for variable in container["env"]}, "addresses in answers are https"

@@ -92,10 +92,26 @@ def test_one_build_of_onnx_runtime_is_in_an_image() -> None:
     assert "onnxruntime-gpu" not in _locked("worker")
 
 
-def test_every_lock_of_an_image_has_wheels_for_both_kinds_of_machines() -> None:
+IMAGES = "x86_64-manylinux_2_36 aarch64-manylinux_2_36"
+PYTHONS = "3.11 3.12 3.13 3.14"
+
+
+def test_every_lock_has_wheels_for_the_machines_it_is_for() -> None:
     """Which wheels there are is known to the index alone; lock.sh asked it, and wrote down for which locks."""
     recorded = json.loads((ROOT / "requirements/platforms.json").read_text(encoding="utf-8"))
-    assert recorded == record(["x86_64", "aarch64"]), "a lock was changed by hand: run requirements/lock.sh"
+    expected = record(IMAGES, f"{IMAGES} aarch64-apple-darwin", PYTHONS)
+    assert recorded == expected, "a lock was changed by hand: run requirements/lock.sh"
+
+
+def test_only_a_python_and_a_mac_that_wheels_were_found_for_are_used() -> None:
+    script = (ROOT / "facerec/local/environment.sh").read_text(encoding="utf-8")
+    versions = PYTHONS.split()
+    first, last = (tuple(map(int, version.split("."))) for version in (versions[0], versions[-1]))
+    assert f"{first} <= sys.version_info < {(last[0], last[1] + 1)}" in script
+    assert f"python3 {' '.join(f'python{version}' for version in versions)}; do" in script
+    oldest = re.search(r"MACOSX_DEPLOYMENT_TARGET=(\d+)", (ROOT / "requirements/lock.sh").read_text(encoding="utf-8"))
+    assert oldest
+    assert f"-ge {oldest[1]} ]" in script
 
 
 def test_the_source_build_of_dlib_is_never_installed() -> None:
@@ -159,7 +175,8 @@ def test_the_list_of_what_is_in_an_image_is_the_same_at_every_build(tmp_path: Pa
 
 
 def test_compose_has_every_part(services: dict[str, Any]) -> None:
-    assert services.keys() == {"redis", "rabbitmq", "rest", "worker", "logs"}
+    assert services.keys() == {"redis", "rabbitmq", "rest", "worker", "logs", "facerec"}
+    assert [name for name, service in services.items() if "profiles" in service] == ["facerec"], "what `up` leaves out"
 
 
 def test_compose_services_are_locked_down(services: dict[str, Any]) -> None:
@@ -167,7 +184,7 @@ def test_compose_services_are_locked_down(services: dict[str, Any]) -> None:
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in service["security_opt"], name
-        assert service["restart"] == "unless-stopped", name
+        assert service["restart"] == ("no" if "profiles" in service else "unless-stopped"), name
         assert service["image"].rpartition(":")[2].count(".") == 2, name
 
 

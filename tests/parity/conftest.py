@@ -6,7 +6,6 @@ By default the pictures that a fresh clone can fetch and, where there is a folde
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,6 @@ MODELS = pictures.ROOT / ".cache" / "models"
 
 def everything(config: pytest.Config) -> bool:
     return bool(config.getoption("--all-pictures"))
-
-
-@pytest.fixture(scope="session")
-def archive() -> dict[str, Path]:
-    """The pictures inside the archive of face_recognition: skipped without network here, a failure in CI."""
-    try:
-        return pictures.archive_pictures()
-    except pictures.NoPictures as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,7 @@ def test_values_are_parsed() -> None:
         ("REDIS_HOST", "a b"),
         ("MAX_UPLOAD_BYTES", "0"),
         ("ALLOW_FETCH_FROM", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "*"),
         ("REDIS_SENTINELS", ","),
         ("REDIS_SENTINELS", "a:b"),
         ("RABBITMQ_HOSTS", "a b:5672"),
@@ -81,6 +82,13 @@ def test_secrets_come_from_a_file_first_and_never_show(tmp_path: Path) -> None:
 def test_a_missing_secret_file_is_an_error() -> None:
     with pytest.raises(ConfigError, match="REDIS_PASSWORD_FILE"):
         load_settings({"REDIS_PASSWORD_FILE": "/nowhere/at/all"})
+
+
+def test_a_secret_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"REDIS_PASSWORD_FILE=.*secret"):
+        load_settings({"REDIS_PASSWORD_FILE": str(file)})
 
 
 def test_children_get_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from facerec import partition
+from facerec.encodings import distances, euclidean
 from facerec.errors import InternalError
 from facerec.faces import Box, Face, Mark, Model
 from facerec.identity import face_id
-from facerec.index import BLOCK_ROWS, FaceIndex, distances, euclidean
+from facerec.index import FaceIndex
+from facerec.partition import BLOCK_ROWS
 from facerec.ports import JournalEntry
 from facerec.records import pack_face
 from tests.faces import encoding, face
@@ -39,6 +42,8 @@ def test_owners_models_and_marked_faces_are_kept_apart() -> None:
     )
     assert index.within(OWNER, Model.HOG, encoding(0)[None], 0.6) == []
     assert len(index.within("bob", Model.HOG, encoding(0)[None], 0.6)) == 1
+    assert [index.count(owner, Model.HOG) for owner in (OWNER, "bob", "nobody")] == [0, 1, 0]
+    assert (index.count(OWNER, Model.CNN), len(index)) == (1, 2)
 
 
 def test_search_equals_brute_force_over_several_blocks() -> None:
@@ -105,6 +110,24 @@ def test_a_face_takes_at_most_560_bytes() -> None:
     assert index.nbytes / count <= 560
 
 
+def test_the_index_does_not_grow_while_faces_come_and_as_many_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition, "BLOCK_ROWS", 64)
+    count, random = 600, np.random.default_rng(3)
+    index = FaceIndex()
+    index.add(OWNER, [record(ticket, ticket / 8) for ticket in range(1, count + 1)])
+    before, live = index.nbytes, list(range(1, count + 1))
+    for ticket in range(count + 1, 5 * count):
+        place = int(random.integers(count))
+        index.remove(OWNER, live[place])
+        index.add(OWNER, [record(ticket, ticket / 8)])
+        live[place] = ticket
+    assert index.face_ids(OWNER, Model.HOG).tolist() == [face_id(ticket, 0) for ticket in sorted(live)]
+    for ticket in live[::50]:
+        (hit,) = index.within(OWNER, Model.HOG, encoding(ticket / 8)[None], 0.05)
+        assert hit.face_id == face_id(ticket, 0)
+    assert index.nbytes == before
+
+
 def test_distance_is_symmetric_to_the_last_bit() -> None:
     random = np.random.default_rng(3)
     one, other = random.normal(size=(2, 128)).astype(np.float32)
@@ -138,3 +161,23 @@ def test_a_distance_is_the_same_alone_and_among_many_and_from_either_side() -> N
     together = distances(some, others)
     assert together.tolist() == distances(others, some).tolist()
     assert together.tolist() == [euclidean(one, other) for one, other in zip(some, others, strict=True)]
+
+
+def test_another_thread_may_count_while_an_owner_comes() -> None:
+    """A worker tells others how much it knows, whatever it does meanwhile."""
+    index = FaceIndex()
+    index.add(OWNER, [record(1, 0.0)])
+
+    class Slow(partition.Partition):
+        def __len__(self) -> int:
+            index.add(f"owner {len(index.partitions())}", [record(2, 0.0)])
+            return super().__len__()
+
+        @property
+        def nbytes(self) -> int:
+            index.add(f"owner {len(index.partitions())}", [record(2, 0.0)])
+            return super().nbytes
+
+    index._partitions["slow", Model.HOG] = Slow()
+    assert len(index) == 1
+    assert index.nbytes > 0

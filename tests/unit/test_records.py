@@ -9,12 +9,14 @@ from facerec.errors import InternalError
 from facerec.faces import Box, Face, Mark, Model, Point
 from facerec.records import (
     MAX_RECORD,
+    PackedFaces,
     encoding_of,
     face_id_of,
     is_comparable,
     join_records,
     model_of,
     pack_face,
+    records_of,
     split_records,
     unpack_face,
 )
@@ -80,3 +82,40 @@ def test_damage_is_noticed(damaged: bytes) -> None:
 def test_a_cut_list_is_noticed(cut: bytes) -> None:
     with pytest.raises(InternalError):
         list(split_records(cut))
+
+
+faces = st.builds(
+    a_face,
+    boxes,
+    st.sampled_from((5, 68)).flatmap(lambda n: st.lists(st.tuples(sides, sides), min_size=n, max_size=n)),
+    st.frozensets(st.sampled_from(Mark)),
+)
+
+
+@given(st.lists(faces, max_size=3), st.integers(0, 2**40))
+def test_packed_faces_are_written_as_others_are(some: list[Face], first: int) -> None:
+    ids = range(first, first + len(some))
+    packed = PackedFaces(pack_face(number, face) for number, face in enumerate(some))
+    assert records_of(packed, ids) == records_of(tuple(packed), ids)
+    assert [face.box for face in packed] == [face.box for face in some]
+    assert [face.marks for face in packed[1:]] == [face.marks for face in some[1:]]
+
+
+@given(faces, st.integers(0, 800), st.binary(max_size=40))
+def test_a_damaged_record_is_refused_or_can_be_read(face: Face, place: int, damage: bytes) -> None:
+    record = pack_face(1, face)
+    broken = record[:place] + damage + record[place + len(damage) :]
+    try:
+        packed = PackedFaces([broken])
+    except InternalError:
+        return
+    assert packed[0].box
+    assert len(records_of(tuple(packed), [1])[0]) <= MAX_RECORD
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3, -1])
+def test_a_record_with_a_wrong_byte_is_refused(place: int) -> None:
+    record = bytearray(pack_face(1, a_face(Box(1, 2, 3, 4), [(5, 6)] * 5)))
+    record[place] = 0xFF
+    with pytest.raises(InternalError):
+        PackedFaces([bytes(record)])

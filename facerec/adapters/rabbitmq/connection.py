@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from random import shuffle
 
@@ -11,8 +12,9 @@ from pika.exceptions import StreamLostError
 
 from facerec.config import RabbitSettings
 
-KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-"""Seconds and probes; for routers that forget idle connections between two heartbeats."""
+KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3} if hasattr(socket, "TCP_KEEPIDLE") else {}
+"""Seconds and probes; for routers that forget idle connections between two heartbeats. macOS has another name for the first,
+which pika does not know: there the heartbeats are all."""
 
 
 def connection_parameters(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from random import random
 from threading import Event
+from time import monotonic
 
 from pika import BlockingConnection
 from pika.adapters.blocking_connection import BlockingChannel
@@ -26,18 +28,23 @@ log = logging.getLogger(__name__)
 
 
 class LogReader:
-    """Reads the topic exchange from a queue of its own, which ends with the connection."""
+    """Reads the topic exchange from a queue of its own, which ends with the connection.
 
-    def __init__(self, settings: RabbitSettings, patterns: Sequence[str] = ("#",)) -> None:
+    ``patience``: seconds for which a broker that is away is waited for, at the start and after each interruption.
+    """
+
+    def __init__(self, settings: RabbitSettings, patterns: Sequence[str] = ("#",), patience: float = math.inf) -> None:
         self._settings = settings
         self._patterns = patterns
+        self._patience = patience
 
     def lines(self, stop: Event, alive: Callable[[], None] = lambda: None) -> Iterator[tuple[str, str]]:
         """Routing key and line of every log record from now on until ``stop`` is set; connects again by itself.
 
         ``alive`` is called several times a second, or after each try to connect, as long as this works.
+        Raises BrokerUnavailable when the patience ends.
         """
-        failures = 0
+        failures, away_since = 0, 0.0
         while not stop.is_set():
             try:
                 with (
@@ -49,11 +56,22 @@ class LogReader:
                     failures = 0
                     yield from _consume(channel, queue, stop, alive)
             except BrokerUnavailable as error:
+                if not failures:
+                    away_since = monotonic()
                 failures += 1
                 alive()
-                pause = min(LONGEST_PAUSE, backoff(failures, FIRST_PAUSE, random()))  # noqa: S311 - spreads the load only
+                pause = self._pause(failures, monotonic() - away_since, error)
                 log.warning("%s; next try in %.1f s", error, pause, extra={"action": "broker_down"})
                 stop.wait(pause)
+
+    def _pause(self, failures: int, away: float, error: BrokerUnavailable) -> float:
+        """Seconds until the next try. Raises BrokerUnavailable when there shall be none."""
+        left = self._patience - away
+        if left <= 0:
+            where = ", ".join(f"{host}:{port}" for host, port in self._settings.nodes)
+            tried = f", for {away:.0f} seconds" if away >= 1 else ""
+            raise BrokerUnavailable(f"{error.reason} (at {where}{tried})") from error
+        return min(LONGEST_PAUSE, left, backoff(failures, FIRST_PAUSE, random()))  # noqa: S311 - spreads the load only
 
     def _bind(self, channel: BlockingChannel) -> str:
         channel.exchange_declare(LOGS_EXCHANGE, "topic", durable=True)

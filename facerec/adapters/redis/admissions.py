@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.documents import ImageDocuments, NoMatches, named
+from facerec.adapters.redis.documents import ImageDocuments, NoMatches, named, set_of
 from facerec.adapters.redis.layout import NAME_TO_HASH, OWN, prefix
 from facerec.adapters.redis.listing import ImageListing
 from facerec.adapters.redis.names import erase_image, published_names
@@ -63,7 +63,8 @@ class RedisAdmissions:
             else:
                 names.update(name.decode() for name in of_many)
         if crowd:
-            tickets = self._matches.tickets(owner, crowd[0])
+            model, records = crowd
+            tickets = self._matches.tickets(owner, set_of({"model": model.decode()}), records)
             names.update(name for image in named(self._databases, owner, tickets).values() for name in image[1:])
         return sorted(names - {name.decode() for name in own})
 

@@ -10,12 +10,24 @@ from facerec.adapters.redis.commits import pairs
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
 from facerec.adapters.redis.names import names_of
-from facerec.archive import Counters, StoredImage, StoredKey
+from facerec.archive import Counters, DamagedImage, StoredImage, StoredKey
+from facerec.errors import InternalError
 
 _IMAGES_AT_ONCE = 32
 _PAGE = 1000
 _OF_IMAGES = ("image:", "names:", "holders:", "state:")
-_NOT_COPIED = ("journal", "ticket", "images", "names", "crowd", "tokens", "workers", "import", "regenerate")
+_NOT_COPIED = (
+    "journal",
+    "ticket",
+    "images",
+    "names",
+    "crowd",
+    "tokens",
+    "workers",
+    "import",
+    "regenerate",
+    "unfinished",
+)
 _SHORT_LIVED = ("journal:", "worker:", "workers:", "session:", "errand:", "regenerate:", "crowd:", "withdrawn:")
 
 
@@ -32,14 +44,31 @@ class RedisArchive:
                 pipeline.zcard(f"{prefix(owner)}images")
             return sum(pipeline.execute())
 
-    def images(self, newest: int) -> Iterator[StoredImage]:
+    def images(self, newest: int) -> Iterator[StoredImage | DamagedImage]:
         for owner in self._owners():
             for hashes in self._pages(owner, newest):
-                calls = [(owner, prefix(owner), image_hash) for image_hash in hashes]
-                replies = self._databases.call_many("archive_image", calls)
-                for image_hash, reply in zip(hashes, replies, strict=True):
-                    if reply:
-                        yield self._image(owner, image_hash, reply)
+                yield from self._images(owner, hashes)
+
+    def _images(self, owner: str, hashes: Sequence[str]) -> Iterator[StoredImage | DamagedImage]:
+        calls = [(owner, prefix(owner), image_hash) for image_hash in hashes]
+        try:
+            replies = self._databases.call_many("archive_image", calls)
+        except InternalError as error:
+            if len(hashes) == 1:
+                yield DamagedImage(owner, hashes[0], error.reason)
+                return
+            for image_hash in hashes:
+                yield from self._images(owner, [image_hash])
+            return
+        for image_hash, reply in zip(hashes, replies, strict=True):
+            if reply:
+                yield self._read(owner, image_hash, reply)
+
+    def _read(self, owner: str, image_hash: str, reply: Sequence[Any]) -> StoredImage | DamagedImage:
+        try:
+            return self._image(owner, image_hash, reply)
+        except (InternalError, ValueError) as error:
+            return DamagedImage(owner, image_hash, str(error))
 
     def _image(self, owner: str, image_hash: str, reply: Sequence[Any]) -> StoredImage:
         document, flat, records, links = reply

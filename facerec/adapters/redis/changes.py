@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ from facerec.adapters.redis.layout import EVENTS, OWN
 from facerec.errors import StoreUnavailable
 from facerec.ports import Change
 
+log = logging.getLogger(__name__)
 _SUBSCRIBE_SECONDS = 5.0
 
 
@@ -46,11 +48,23 @@ class RedisSubscription:
         if message["type"] != "message":
             # The client has connected anew by itself and subscribed again: what came meanwhile is lost.
             raise StoreUnavailable("the connection was cut; changes may have been missed")
-        told = json.loads(message["data"])
-        return Change(told["owner"], told["hash"], told["state"])
+        return _change(message["data"])
 
     def close(self) -> None:
         self._pubsub.close()
+
+
+def _change(text: bytes) -> Change | None:
+    """A change, or None when another program has said something: channels belong to the server, not to a database of it."""
+    try:
+        told = json.loads(text)
+        parts = [told[name] for name in ("owner", "hash", "state")]
+        if not all(isinstance(part, str) for part in parts):
+            raise TypeError("a part is no text")
+    except (KeyError, TypeError, ValueError) as error:
+        log.warning("no change of ours on the channel %s: %r", EVENTS, error, extra={"action": "foreign_event"})
+        return None
+    return Change(*parts)
 
 
 def _await_confirmation(pubsub: Any) -> None:

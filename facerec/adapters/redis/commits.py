@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from facerec.errors import InternalError, StoreUnavailable
 from facerec.jobs import ScanJob
 from facerec.ports import Held, JournalGap, Moved, Obsolete, Scanned, Split, Start, Written
 
+log = logging.getLogger(__name__)
 LOST_CODE = "JOB_LOST"
 LOST_REASON = "the broker lost this job; send the image again"
 LOOK_AT = 1000
@@ -29,8 +31,8 @@ class RedisCommits:
     """`facerec.ports.Commits` over Redis. ``clock`` gives seconds since the epoch.
 
     ``links_kept`` is the most links that are kept for one image. For use by one thread.
-    ``claim`` is for how many seconds a claim outlives a job of which nothing is heard: a claim is only ever left behind when
-    the broker itself lost the message.
+    ``claim`` is for how many seconds a claim outlives a job of which nothing is heard. It is renewed meanwhile, so it is only
+    ever left behind when the broker itself lost the message.
     """
 
     def __init__(
@@ -54,6 +56,11 @@ class RedisCommits:
         ]
         replies = self._databases.call_many("begin", calls) if calls else []
         return [self._start(job, reply) for job, reply in zip(jobs, replies, strict=True)]
+
+    def renew(self, jobs: Sequence[ScanJob]) -> None:
+        until = f"{self._clock() + self._claim:.6f}"
+        if jobs:
+            self._databases.call_many("renew", [(*_who(job), job.ticket, until) for job in jobs])
 
     def _start(self, job: ScanJob, reply: list[bytes]) -> Start:
         verdict, *rest = (part.decode() for part in reply)
@@ -108,12 +115,25 @@ class RedisCommits:
         now = self._clock()
         with mapped_errors():
             owners = sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
+        return [(owner, found) for owner in owners for found in self._lost_of(owner, seconds, now)]
+
+    def _lost_of(self, owner: str, seconds: float, now: float) -> list[str]:
+        """Hashes. What is damaged of one image or owner keeps no other from being looked at."""
         limits = (f"{now - seconds:.6f}", f"{now:.6f}", LOOK_AT, LOST_CODE, LOST_REASON)
-        return [
-            (owner, found.decode())
-            for owner in owners
-            for found in self._databases.call("lost", owner, prefix(owner), *limits)
-        ]
+        try:
+            lost, damaged = self._databases.call("lost", owner, prefix(owner), *limits)
+        except InternalError as error:
+            _log_damage(owner, f"lost jobs of {owner} are not looked for: {error.reason}")
+            return []
+        for image_hash in damaged:
+            _log_damage(
+                owner, f"the document of {image_hash.decode()} is damaged, so nobody knows whether its job is lost"
+            )
+        return [image_hash.decode() for image_hash in lost]
+
+
+def _log_damage(owner: str, what: str) -> None:
+    log.error("%s: run facerec fsck --fix", what, extra={"action": "damaged_records", "owner": owner})
 
 
 def _who(job: ScanJob) -> tuple[str, str, str]:

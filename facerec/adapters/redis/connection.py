@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -21,8 +22,16 @@ from facerec.config import RedisSettings
 from facerec.errors import InternalError, StoreUnavailable
 
 _SCRIPTS = Path(__file__).parent / "scripts"
-_WAITING_HELPS = ("NOREPLICAS", "MASTERDOWN", "WAIT cannot be used with replica")
-"""Refusals without a class of their own: too few replicas for a write, and a server that is a replica now."""
+_WAITING_HELPS = (
+    "NOREPLICAS",
+    "MASTERDOWN",
+    "WAIT cannot be used with replica",
+    "MISCONF Redis",
+    "MISCONF Errors",
+    "BUSY Redis",
+)
+"""Refusals that tell of a server that may be well again soon: too few replicas for a write, a server that is a replica now, one
+that cannot save what it holds, as on a full disk, and one that a script of somebody holds up."""
 _WAIT_SHARE = 0.5
 """The share of the time limit that replicas have to confirm a change."""
 _SEEN = "facerec:seen"
@@ -155,6 +164,12 @@ class RedisDatabases:
         if self._sentinel:
             for client in self._sentinel.sentinels:
                 client.close()
+
+
+def call_token() -> str:
+    """Names a call to a script that must not be done twice: a command is sent again when its connection was cut before the answer
+    came, and the script knows by this that it was done before."""
+    return secrets.token_hex(8)
 
 
 def _connect_to_primary(connection: Any) -> None:

@@ -41,7 +41,7 @@ from facerec.adapters.redis.commits import pairs
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import FACES, OWN, owner_and_rest, prefix
 from facerec.adapters.redis.names import erase_image
-from facerec.errors import BadParam, NotFound
+from facerec.errors import BadParam, Conflict, NotFound
 from facerec.ports import Admission
 from facerec.services.contacts_faces import ContactFace
 from facerec.services.contacts_store import Change, Contact, Known, LeaseLost, Snapshot, Turn
@@ -128,6 +128,14 @@ class RedisContacts:
             # Records are written before the image is done and vanish with it, so these are whole if it is done now.
             state = None if records else self._databases.client(OWN).hget(f"{p}image:{image}", "state")
         return list(records) if records or state == b"done" else None
+
+    def failure(self, owner: str, image: str) -> tuple[str, str] | None:
+        with mapped_errors():
+            key = f"{prefix(owner)}image:{image}"
+            state, code, reason = self._databases.client(OWN).hmget(key, "state", "code", "reason")
+        if state is None:
+            return Conflict.code, "the image was erased while it was looked at"
+        return (code.decode(), reason.decode()) if state == b"failed" else None
 
 
 class RedisContactAnswers(RedisContacts):

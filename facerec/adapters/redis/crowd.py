@@ -3,7 +3,8 @@
 One person in ten thousand pictures would make a hundred million links, which take more than ten gigabytes. So at most
 `layout.LINKS_KEPT` links are kept for an image; one with more joins the crowd, and who its matches are the index tells
 (`facerec.ports.Matches`). A link is kept unless both images are in the crowd, so what is kept for an image outside of it is
-complete. Who is in the crowd stays there until it is erased. To join it early does no harm, so images are made to join in
+complete. Who is in the crowd stays there until it is erased, unless a regeneration exchanges the crowd or the image is repaired;
+``crowd:since`` changes then. To join it early does no harm, so images are made to join in
 short steps before the commit that needs it, and the commit itself never writes more than LINKS_KEPT links.
 """
 
@@ -36,7 +37,8 @@ class Crowd:
         self._key = "crowd:aside" if aside else "crowd"
         self._set = ("aside",) if aside else ()
         self._members: dict[str, Tickets] = {}
-        """By owner, sorted: those that are known to be in the crowd. They stay there, so this never misleads."""
+        """By owner, sorted: those that are known to be in the crowd. They stay there while `_since` is the same."""
+        self._since = b""
 
     def join(self, members: Sequence[tuple[str, str]]) -> None:
         """Have images (prefix of the owner, hash) join. Raises StoreUnavailable."""
@@ -57,12 +59,15 @@ class Crowd:
 
     def _outside(self, owner: str, tickets: Tickets) -> list[tuple[int, str]]:
         """Tickets and hashes of those that are not in the crowd."""
+        since, *_ = self._databases.call("not_crowded", prefix(owner), self._key)
+        if since != self._since:
+            self._since, self._members = since, {}
         known = self._members.get(owner, np.empty(0, np.int64))
         asked = np.setdiff1d(tickets, known, assume_unique=True)
         outside = []
         for start in range(0, len(asked), _TICKETS_AT_ONCE):
             some = asked[start : start + _TICKETS_AT_ONCE].tolist()
-            hashes = self._databases.call("not_crowded", prefix(owner), self._key, *some)
+            _, *hashes = self._databases.call("not_crowded", prefix(owner), self._key, *some)
             outside += [(ticket, found.decode()) for ticket, found in zip(some, hashes, strict=True) if found]
         inside = np.setdiff1d(asked, np.array([ticket for ticket, _ in outside], np.int64), assume_unique=True)
         if len(inside):

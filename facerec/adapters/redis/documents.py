@@ -12,10 +12,10 @@ import numpy as np
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import FACES, OWN, SWITCHED, prefix
 from facerec.adapters.redis.names import names_of, published_names
-from facerec.errors import BadParam, ServiceUnavailable
+from facerec.encodings import euclidean
+from facerec.errors import BadParam, InternalError, ServiceUnavailable
 from facerec.faces import Face, Model
 from facerec.identity import ticket_of
-from facerec.index import euclidean
 from facerec.ports import Match, Matches, MatchPage
 from facerec.records import unpack_face
 
@@ -57,12 +57,12 @@ class ImageDocuments:
         if names is None:
             names = list(names_of(self._databases, owner, image_hash))
         if crowded:
-            page = self._matches.page(owner, records, limit, after)
+            page = self._matches.page(owner, set_of(fields_of(fields)), records, limit, after)
         else:
             page = self._kept_page(owner, records, [link.decode() for link in links], limit, after)
         faces = [unpack_face(record) for record in records]
         return {
-            **summary(image_hash, _fields(fields), names),
+            **summary(image_hash, fields_of(fields), names),
             "faces": [
                 face_document(face_id, face) | {"person": int(person) if person else None}
                 for (face_id, face), person in zip(faces, persons, strict=True)
@@ -159,6 +159,14 @@ def parse_cursor(cursor: str) -> tuple[float, int]:
     return after
 
 
+def set_of(fields: Fields) -> Model:
+    """The model of the set that a finished image's document was read from. Raises InternalError when it is damaged."""
+    try:
+        return Model(int(fields["model"]))
+    except (KeyError, ValueError) as error:
+        raise InternalError(f"a finished image is of no model: {error!r}") from error
+
+
 def nearest_pair(faces: Sequence[tuple[int, Face]], others: Sequence[tuple[int, Face]]) -> Match | None:
     """The nearest two comparable faces of one model, of two images; None when there is no such pair."""
     pairs = [
@@ -208,7 +216,7 @@ def _of_current(fields: Fields, switched: bool) -> Fields:
     return fields | {"model": other} if switched and other else fields
 
 
-def _fields(flat: Sequence[bytes]) -> Fields:
+def fields_of(flat: Sequence[bytes]) -> Fields:
     return {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
 

@@ -9,8 +9,8 @@ key                          type    holds
 {p}gallery:<name>:metas      hash    meta -> how many faces of the gallery have it
 {p}gallery:<name>:log        stream  its changes, ids <version>-0, field + or - with the face; trimmed; not of ``default``
 {p}gallery:versions          hash    gallery -> version
-{p}removed:<name>            zset    ids of faces whose field still names a gallery that was removed; it does not count
-{p}galleries                 zset    names of the galleries, without ``default``, in the order they were made
+{p}galleries                 zset    names of the galleries, without ``default``, by their numbers: in the order they were made;
+                                     the number of one that is being removed is negative
 {p}hidden                    zset    bystanders: faces of posted photos that were not meant; ``*hidden`` is the set's name in
                                      versions and log
 {p}meta:<meta>               zset    ids of the faces with that meta, unless it is empty
@@ -36,15 +36,16 @@ from typing import Any
 import numpy as np
 
 from facerec.adapters.redis.commits import moved
-from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
-from facerec.adapters.redis.findface_removal import finish_removal, remove_gallery
-from facerec.adapters.redis.findface_sets import gallery_key
+from facerec.adapters.redis.connection import Argument, RedisDatabases, call_token, mapped_errors
+from facerec.adapters.redis.findface_removal import add_gallery, remove_gallery
+from facerec.adapters.redis.findface_sets import gallery_key, number_of
 from facerec.adapters.redis.layout import FACES, JOURNAL_LENGTH, LINKS, OWN, prefix
+from facerec.encodings import stack_encodings
 from facerec.enrolment import Candidates, Enrolment
-from facerec.errors import BadParam, Conflict, NotFound
+from facerec.errors import BadParam, NotFound
 from facerec.galleries import DEFAULT_GALLERY, Bounds, Change, Dropped, MetaCount, Page, StoredFace
 from facerec.identity import FACES_PER_IMAGE, ticket_of
-from facerec.index import FaceIndex, stack_encodings
+from facerec.index import FaceIndex
 from facerec.ports import JournalGap, Moved
 from facerec.records import encoding_of, face_id_of, is_comparable, model_of, unpack_face
 from facerec.services.people import check_person_name
@@ -121,8 +122,8 @@ class RedisFaceBook:
             arguments = self._what_goes(owner, stored, tolerance)
             reply = self._databases.call("findface_drop", *arguments)
             if reply != b"changed":
-                return Dropped(stored.image, empty=reply == b"empty")
-            tried = Dropped(stored.image, empty=False)
+                return Dropped(stored.image, last=reply == b"last")
+            tried = Dropped(stored.image, last=False)
 
     def _what_goes(self, owner: str, stored: StoredFace, tolerance: float) -> list[Argument]:
         p = prefix(owner)
@@ -142,6 +143,8 @@ class RedisFaceBook:
     # ------------------------------------------------------------ pages
 
     def page(self, owner: str, gallery: str, bounds: Bounds, limit: int, meta: str | None = None) -> Page:
+        if not self.has_gallery(owner, gallery):
+            return Page((), newer=False, older=False)
         p = prefix(owner)
         within = gallery_key(p, gallery)
         key = f"{p}meta:{meta}" if meta else within
@@ -190,8 +193,11 @@ class RedisFaceBook:
             return bool(self._databases.client(OWN).zcount(key, f"({face}", "+inf"))
 
     def metas(self, owner: str, gallery: str, after: str | None, limit: int) -> tuple[list[MetaCount], bool]:
+        if not self.has_gallery(owner, gallery):
+            return [], False
         with mapped_errors():
-            counts = self._databases.client(OWN).hgetall(f"{gallery_key(prefix(owner), gallery)}:metas")
+            key = f"{gallery_key(prefix(owner), gallery)}:metas"
+            counts = dict(self._databases.client(OWN).hscan_iter(key, count=_AT_ONCE))
         names = sorted(name.decode() for name in counts)
         rest = [name for name in names if after is None or name > after]
         found = []
@@ -205,19 +211,17 @@ class RedisFaceBook:
 
     def galleries(self, owner: str) -> list[str]:
         with mapped_errors():
-            names = self._databases.client(OWN).zrange(f"{prefix(owner)}galleries", 0, -1)
+            names = self._databases.client(OWN).zrangebyscore(f"{prefix(owner)}galleries", 0, "+inf")
         return [DEFAULT_GALLERY, *(name.decode() for name in names)]
 
     def has_gallery(self, owner: str, gallery: str) -> bool:
         if gallery == DEFAULT_GALLERY:
             return True
-        with mapped_errors():
-            return self._databases.client(OWN).zscore(f"{prefix(owner)}galleries", gallery) is not None
+        number = number_of(self._databases, owner, gallery)
+        return number is not None and number >= 0
 
     def add_gallery(self, owner: str, gallery: str) -> None:
-        finish_removal(self._databases, owner, gallery)
-        if self._databases.call("findface_gallery", prefix(owner), "add", gallery) == b"exists":
-            raise Conflict(f"there is a gallery {gallery} already")
+        add_gallery(self._databases, owner, gallery)
 
     def remove_gallery(self, owner: str, gallery: str) -> None:
         remove_gallery(self._databases, owner, gallery)
@@ -225,9 +229,8 @@ class RedisFaceBook:
     # ------------------------------------------------------------ persons
 
     def add_person(self, owner: str, name: str) -> int:
-        return int(
-            self._databases.call("findface_person", prefix(owner), f"{time.time():.6f}", check_person_name(name))
-        )
+        now = f"{time.time():.6f}"
+        return int(self._databases.call("findface_person", prefix(owner), now, check_person_name(name), call_token()))
 
     def seen_days(self, owner: str, person: int, camera: str, since: float) -> int:
         p = prefix(owner)
@@ -268,15 +271,13 @@ class RedisFaceBook:
         flat: list[Argument] = []
         for name, value in fields.items():
             flat += [name, json.dumps(value)]
-        if self._databases.call("findface_camera", prefix(owner), camera, int(new), *flat) == b"unknown":
+        what = "add" if new else "change"
+        if self._databases.call("findface_camera", prefix(owner), camera, what, *flat) == b"unknown":
             raise NotFound("there is no such camera")
 
     def remove_camera(self, owner: str, camera: str) -> bool:
-        p = prefix(owner)
-        with mapped_errors(), self._databases.client(OWN).pipeline(transaction=True) as pipeline:
-            pipeline.delete(f"{p}camera:{camera}")
-            pipeline.zrem(f"{p}cameras", camera)
-            return bool(pipeline.execute()[0])
+        reply = self._databases.call("findface_camera", prefix(owner), camera, "remove", call_token())
+        return bool(reply == b"ok")
 
 
 def _faces_of(owner: str, person: int) -> str:

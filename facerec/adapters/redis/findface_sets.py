@@ -8,8 +8,8 @@ import numpy as np
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import OWN, prefix
+from facerec.encodings import FaceIds
 from facerec.galleries import HIDDEN
-from facerec.index import FaceIds
 
 _AT_ONCE = 1000
 _PAGE = 10_000
@@ -18,6 +18,13 @@ _PAGE = 10_000
 def gallery_key(p: str, gallery: str) -> str:
     """Where the face ids of a gallery, or of the bystanders, are."""
     return f"{p}hidden" if gallery == HIDDEN else f"{p}gallery:{gallery}"
+
+
+def number_of(databases: RedisDatabases, owner: str, gallery: str) -> float | None:
+    """Negative when the gallery is being removed, None when there is none. Raises StoreUnavailable."""
+    with mapped_errors():
+        number: float | None = databases.client(OWN).zscore(f"{prefix(owner)}galleries", gallery)
+    return number
 
 
 class RedisGallerySets:
@@ -32,7 +39,8 @@ class RedisGallerySets:
 
     def members(self, owner: str, gallery: str) -> tuple[int, FaceIds]:
         version = self.version(owner, gallery)
-        pages = list(self._pages(gallery_key(prefix(owner), gallery)))
+        is_going = (number_of(self._databases, owner, gallery) or 0) < 0
+        pages = [] if is_going else list(self._pages(gallery_key(prefix(owner), gallery)))
         return version, np.concatenate([np.empty(0, np.int64), *pages])
 
     def _pages(self, key: str) -> Iterator[FaceIds]:

@@ -20,38 +20,29 @@ from facerec.identity import FACES_PER_IMAGE, ticket_of
 _AT_ONCE = 100
 _PAGE = 1000
 _BYSTANDERS = "hidden"
-_REMOVED = "removed:"
 
 
 def gallery_faults(databases: RedisDatabases, owners: Sequence[str]) -> Iterator[Fault]:
     """What is wrong with the galleries of these owners. Raises StoreUnavailable."""
-    sets, removed = _sets(databases, owners)
+    sets = _sets(databases, owners)
     for owner in owners:
         check = _Check(databases, owner)
         yield from check.images()
         for name in sorted(sets[owner]):
             yield from check.members(name)
-        for name in sorted(removed[owner]):
-            yield from check.removal(name)
+        yield from check.removals()
 
 
-_Names = dict[str, set[str]]
-"""By owner."""
-
-
-def _sets(databases: RedisDatabases, owners: Sequence[str]) -> tuple[_Names, _Names]:
-    """Names of the galleries, of the bystanders' set, and ``meta:<meta>`` for each meta; then names of removed galleries."""
-    found: _Names = {owner: {DEFAULT_GALLERY, _BYSTANDERS} for owner in owners}
-    removed: _Names = {owner: set() for owner in owners}
+def _sets(databases: RedisDatabases, owners: Sequence[str]) -> dict[str, set[str]]:
+    """By owner: names of the galleries, of the bystanders' set, and ``meta:<meta>`` for each meta."""
+    found = {owner: {DEFAULT_GALLERY, _BYSTANDERS} for owner in owners}
     client = databases.client(OWN)
     with mapped_errors():
         for key in client.scan_iter(count=_PAGE, _type="zset"):
             owner, rest = owner_and_rest(key.decode())
             if owner in found and rest.startswith(("gallery:", "meta:")):
                 found[owner].add(rest.removeprefix("gallery:"))
-            elif owner in found and rest.startswith(_REMOVED):
-                removed[owner].add(rest.removeprefix(_REMOVED))
-    return found, removed
+    return found
 
 
 class _Check:
@@ -76,11 +67,11 @@ class _Check:
         if is_gallery:
             yield from self._asked("gallery", [name], name)
 
-    def removal(self, name: str) -> Iterator[Fault]:
-        """A removal that was not finished while everything else was looked at."""
+    def removals(self) -> Iterator[Fault]:
+        """Those that were not finished while everything else was looked at."""
         with mapped_errors():
-            left = self._databases.client(OWN).exists(f"{self._p}{_REMOVED}{name}")
-        if left:
+            names = self._databases.client(OWN).zrangebyscore(f"{self._p}galleries", "-inf", "(0")
+        for name in map(bytes.decode, names):
             detail = f"the removal of the gallery {name} is not finished"
             yield Fault("galleries", "removal", self._owner, "", name, detail)
 

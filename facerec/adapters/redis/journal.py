@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -10,14 +11,15 @@ import numpy as np
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import ASIDE_FACES, FACES, JOURNAL_LENGTH, SEPARATOR
 from facerec.adapters.redis.schema import RedisSchema
-from facerec.errors import StoreUnavailable
+from facerec.errors import InternalError, StoreUnavailable
 from facerec.faces import Model
 from facerec.identity import DEFAULT_OWNER
 from facerec.ports import JournalEntry, JournalGap, KnownFaces
-from facerec.records import HEAD, split_records
+from facerec.records import HEAD, is_whole, split_records
 from facerec.services.migration import check_schema
-from facerec.sets import SetsState
+from facerec.sets import SetsState, models_of
 
+log = logging.getLogger(__name__)
 _AT_ONCE = 1000
 BYTES_AT_ONCE = 250_000
 """Of face records that one step of loading puts together; it may go beyond by one image."""
@@ -107,12 +109,31 @@ def _model(text: bytes) -> Model | None:
 def decode_entries(found: Sequence[StreamEntry], position: int) -> tuple[JournalEntry, ...] | JournalGap:
     """Stream entries as journal entries that follow ``position`` without a gap, or the gap.
 
-    An entry that says ``reload`` counts as one: a repair has changed faces that a worker may know already.
+    An entry that says ``reload`` counts as one: a repair has changed faces that a worker may know already. So does one that is
+    damaged: what it told is in the other databases.
     """
-    entries = tuple(decode_entry(entry_id, fields) for entry_id, fields in found)
+    try:
+        entries = tuple(_readable_entry(entry_id, fields) for entry_id, fields in found)
+    except (KeyError, ValueError, InternalError) as error:
+        log.error(
+            "a damaged entry of the journal (%s), so all faces are loaded anew: run facerec fsck --fix",
+            error,
+            extra={"action": "damaged_records"},
+        )
+        return JournalGap()
     if entries[0].position != position + 1 or any(entry.operation == RELOAD for entry in entries):
         return JournalGap()
     return entries
+
+
+def _readable_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> JournalEntry:
+    """One entry that an index can follow. Raises KeyError, ValueError, InternalError."""
+    entry = decode_entry(entry_id, fields)
+    if not all(map(is_whole, entry.records)):
+        raise InternalError(f"entry {entry.position} has a damaged face record")
+    if entry.operation in {"open", "switch"}:
+        models_of(entry)
+    return entry
 
 
 def owner_of_key(key: bytes) -> str:

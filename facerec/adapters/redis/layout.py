@@ -13,9 +13,9 @@ db    key         type     holds
 ====  ==========  =======  =================================================================================
 
 Databases 1 to 4 hold finished images only. When an image has very many names, some may lead to it for a moment after it was
-erased (``withdrawn``), and some may be missing in databases 1 and 2 for a moment after it was finished. The keys of the
-default owner are as above; those of another owner begin with its name and the control character 0x1F, which no name may
-contain. In database 0, ``{p}`` being that beginning:
+erased or found to be damaged (``withdrawn``), and some may be missing in databases 1 and 2 for a moment after it was finished.
+The keys of the default owner are as above; those of another owner begin with its name and the control character 0x1F, which no
+name may contain. In database 0, ``{p}`` being that beginning:
 
 =====================  ======  =========================================================================================
 key                    type    holds
@@ -25,20 +25,27 @@ key                    type    holds
                                announced (the newest ticket);
                                posted when the image came by POST /face
 {p}names:<hash>        hash    name -> ticket of the newest upload under that name, also while not done
-{p}withdrawn:<hash>    hash    the same of an image that was erased, while they still lead to it (`facerec.adapters.redis.names`)
+{p}withdrawn:<hash>    hash    the same of an image that was erased, or taken out by a repair, while they still lead to it
+                               (`facerec.adapters.redis.names`)
 {p}holders:<name>      zset    hashes of all images that bear the name, by ticket; only when there are several
 {p}images              zset    all image hashes by the ticket that first announced them
 {p}names               zset    all names of finished images, in the order of their letters
 {p}state:<state>       zset    hashes of the images that are queued, processing or failed, by ticket
 {p}crowd               zset    by ticket, the images with more matches than LINKS_KEPT, or with a match whose room is full: no
                                link is kept between two of them (`facerec.adapters.redis.crowd`)
+crowd:since            string  since when nobody left a crowd but by erasure: what workers remember of crowds counts while this is
+                               the same
 {p}erased:<hash>       string  the newest ticket at the time of erasure: older jobs are dropped; expires
 pictures:erased        hash    {p}<hash> -> the same ticket, until the image's pictures are gone from the image store
 {p}webhook             hash    url and secret; last_at, last_status and last_error of the last call
-webhooks:due           zset    {p}<state>:<hash> that the owner is to be told of, by the time when
-webhooks:tries         hash    the same -> how often it was tried, and the number of the newest try
+webhooks:due           zset    {p}<state>:<hash> that the owner is to be told of, by the time when, until a worker sees it
+{p}webhook:calls       zset    the same from then on, by the time when it is due (again)
+webhooks:waiting       zset    {p} of owners that have such, by the time when it is their turn
+webhooks:tries         hash    {p}<state>:<hash> -> how often it was tried, and the number of the newest try
 webhooks:claims        string  counter of tries
 errand:<name>          string  a periodic errand of the workers was begun; expires when it is due again
+unfinished             zset    by the time when it was begun, what takes several steps: {p}names:<hash> of an image whose names
+                               are being published or withdrawn, {p}gallery:<name> of a gallery that is being removed
 ticket                 string  counter of uploads
 journal                stream  changes of the set of known faces, ids <position>-0; trimmed; op is add, remove, aside, open,
                                switch, close (`facerec.ports.JournalEntry`), or after a repair reload: what is known may be

@@ -43,7 +43,7 @@ class ImageListing:
         return bool(found == state.encode())
 
     def _by_time(self, owner: str, state: str | None, cursor: str) -> Iterator[Step]:
-        if cursor and not cursor.isdecimal():
+        if cursor and not (cursor.isascii() and cursor.isdecimal()):
             raise BadParam("cursor", "is none of ours", cursor[:100])
         key = f"{prefix(owner)}images" if state in (None, "done") else f"{prefix(owner)}state:{state}"
         below = f"({cursor}" if cursor else "+inf"

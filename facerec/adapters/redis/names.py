@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors, pages_of_members
+from facerec.adapters.redis.connection import Argument, RedisDatabases, call_token, mapped_errors, pages_of_members
 from facerec.adapters.redis.layout import ERASED_SECONDS, HASH_TO_NAMES, JOURNAL_LENGTH, OWN, prefix
 
 _AT_ONCE = 200
@@ -40,9 +40,9 @@ def erase_image(
 
     The image is gone at once. ``turn`` is that of contacts, see the script.
     """
-    limits = (ERASED_SECONDS, JOURNAL_LENGTH)
+    how = (ERASED_SECONDS, JOURNAL_LENGTH, call_token())
     while True:
-        reply = databases.call("erase", owner, prefix(owner), image_hash, *limits, *turn)
+        reply = databases.call("erase", owner, prefix(owner), image_hash, *how, *turn)
         if reply != [b"unfinished"]:
             break
         withdraw_names(databases, owner, image_hash)
@@ -53,9 +53,9 @@ def erase_image(
 
 
 def withdraw_names(databases: RedisDatabases, owner: str, image_hash: str) -> list[bytes]:
-    """Finish the erasure of an image that had very many names; returns those that led to it. Raises StoreUnavailable.
+    """Finish the erasure, or the repair, of an image that had very many names; returns those that led to it.
 
-    Until then they lead to an image that is not there, which nobody takes for an answer.
+    Raises StoreUnavailable. Until then they lead to an image that is not there, which nobody takes for an answer.
     """
     gone: list[bytes] = []
     cursor = b"0"
@@ -64,6 +64,12 @@ def withdraw_names(databases: RedisDatabases, owner: str, image_hash: str) -> li
         gone += names
         if cursor == b"0":
             return gone
+
+
+def finish_names(databases: RedisDatabases, owner: str, image_hash: str) -> None:
+    """Go on with the erasure of an image of very many names, or with their publishing. Raises StoreUnavailable."""
+    withdraw_names(databases, owner, image_hash)
+    publish_names(databases, owner, image_hash)
 
 
 def repair_name(databases: RedisDatabases, owner: str, name: str, bearers: Sequence[str]) -> None:

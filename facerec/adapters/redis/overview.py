@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.documents import ImageDocuments, NoMatches, named, nearest_pair
+from facerec.adapters.redis.documents import ImageDocuments, NoMatches, fields_of, named, nearest_pair, set_of
 from facerec.adapters.redis.layout import FACES, OWN, prefix
-from facerec.faces import Face
+from facerec.faces import Face, Model
 from facerec.ports import Matches
 from facerec.records import unpack_face
 
@@ -40,7 +40,8 @@ class RedisOverview:
         if not stored:
             return None
         if stored[4]:
-            return self._told(owner, self._near_in_crowd(owner, stored[2], tolerance, limit))
+            model = set_of(fields_of(stored[0]))
+            return self._told(owner, self._near_in_crowd(owner, model, stored[2], tolerance, limit))
         faces = [unpack_face(record) for record in stored[2]]
         near: dict[int, list[tuple[float, str, int]]] = {face_id: [] for face_id, _ in faces}
         for link, others in self._linked(owner, [link.decode() for link in stored[3]]):
@@ -51,10 +52,10 @@ class RedisOverview:
         return self._told(owner, {face_id: sorted(found)[:limit] for face_id, found in near.items()})
 
     def _near_in_crowd(
-        self, owner: str, records: Sequence[bytes], tolerance: float, limit: int
+        self, owner: str, model: Model, records: Sequence[bytes], tolerance: float, limit: int
     ) -> dict[int, list[tuple[float, str, int]]]:
         """Of an image that has more matches than links are kept for."""
-        found = self._matches.by_face(owner, records, tolerance, limit)
+        found = self._matches.by_face(owner, model, records, tolerance, limit)
         hashes = named(self._databases, owner, sorted({match.ticket for near in found.values() for match in near}))
         return {
             face: [

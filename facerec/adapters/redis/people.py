@@ -36,16 +36,15 @@ takes its faces from all of these keys in the same step. The history knows faces
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.connection import Argument, RedisDatabases, call_token, mapped_errors
 from facerec.adapters.redis.layout import OWN, prefix
 from facerec.adapters.redis.people_reading import PeopleReading, text_of
+from facerec.encodings import stack_encodings
 from facerec.errors import BadParam, Conflict, InternalError, NotFound
-from facerec.index import stack_encodings
 from facerec.records import is_comparable, model_of
 from facerec.services.people import Document, Order, Sample, Standing, check_faces, check_person_name
 
@@ -97,7 +96,7 @@ class RedisPeople:
 
     def _change(self, script: str, owner: str, *arguments: Argument) -> list[Any]:
         """Run an operation. Raises NotFound, BadParam, Conflict."""
-        token = secrets.token_hex(8)
+        token = call_token()
         reply: list[Any] = self._databases.call(
             f"people_{script}", prefix(owner), token, f"{self._clock():.6f}", *[str(each) for each in arguments]
         )

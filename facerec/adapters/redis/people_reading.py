@@ -150,7 +150,7 @@ class PeopleReading:
             cursor = str(found[-1])
 
     def _newest(self, owner: str, key: str, count: int, cursor: str) -> list[int]:
-        if cursor and not cursor.isdecimal():
+        if cursor and not (cursor.isascii() and cursor.isdecimal()):
             raise BadParam("cursor", "is none of ours", cursor[:100])
         with mapped_errors():
             found = self._databases.client(OWN).zrevrangebyscore(

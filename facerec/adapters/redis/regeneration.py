@@ -50,6 +50,7 @@ from facerec.errors import Conflict, InternalError, StoreUnavailable
 from facerec.faces import Model
 from facerec.jobs import RegenerateJob
 from facerec.ports import JournalGap, Moved, Obsolete, Scanned, Written
+from facerec.records import is_sound
 from facerec.regenerate import Share, Skip, Wanted, shares_of, shares_text
 from facerec.regeneration import Batch, Remade, Run
 
@@ -89,7 +90,10 @@ class RedisRegeneration:
             return None
         fields = {name.decode(): value.decode() for name, value in raw.items()}
         total = sum(counts[0::4]) - sum(counts[1::4]) - sum(counts[2::4]) - sum(counts[3::4])
-        return _run_of(fields, bool(switched), total, waiting, parked)
+        try:
+            return _run_of(fields, bool(switched), total, waiting, parked)
+        except (KeyError, ValueError) as error:
+            raise InternalError(f"the hash {_RUN} is damaged: {error!r}") from error
 
     def start(
         self, model: Model, base: Model, parts: Sequence[str], share: Share, skip: Skip, workers: int, keep: float
@@ -111,7 +115,7 @@ class RedisRegeneration:
     def notes(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         with mapped_errors():
             for member, note in self._databases.client(OWN).hscan_iter(_NOTES, count=_PAGE):
-                yield *owner_and_rest(member.decode()), json.loads(note)
+                yield *owner_and_rest(member.decode()), _read_note(member, note)
 
     def last(self) -> dict[str, Any] | None:
         with mapped_errors():
@@ -265,10 +269,20 @@ def _outcome(image: Remade, reply: Sequence[Any], position: int) -> Written | Mo
 
 
 def _wanted_of(job: RegenerateJob, reply: Sequence[Any]) -> Wanted | None:
-    """What `regenerate_begin` says of a job's image."""
+    """What `regenerate_begin` says of a job's image. Raises InternalError when it is damaged."""
     if not reply:
         return None
+    try:
+        return _read_wanted(job, reply)
+    except ValueError as error:
+        raise InternalError(f"the document of {job.hash} is damaged ({error}): run facerec fsck --fix") from error
+
+
+def _read_wanted(job: RegenerateJob, reply: Sequence[Any]) -> Wanted:
+    """Raises ValueError, InternalError."""
     ticket, old, model, parts, shares, skip, seen, records, aside = reply
+    if not all(map(is_sound, (*records, *aside))):
+        raise InternalError(f"{job.hash} has a damaged face record: run facerec fsck --fix")
     return Wanted(
         run=job.run,
         owner=job.owner,
@@ -304,6 +318,14 @@ def _arguments(image: Remade, joins: bool) -> list[Argument]:
         len(image.links),
         *sorted(image.links),
     ]
+
+
+def _read_note(member: bytes, note: bytes) -> Mapping[str, Any]:
+    """Raises InternalError when it is damaged."""
+    try:
+        return dict(json.loads(note))
+    except (TypeError, ValueError) as error:
+        raise InternalError(f"what the hash {_NOTES} says of {member!r} is damaged: {error}") from error
 
 
 def _run_of(fields: Mapping[str, str], switched: bool, total: int, waiting: int, parked: int) -> Run:

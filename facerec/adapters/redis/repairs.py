@@ -29,13 +29,13 @@ class RedisRepairs:
     def repair(self, fault: Fault) -> bool:
         match fault.kind:
             case "document" | "counter" | "state" | "residue":
-                self._databases.call("repair_image", *self._image(fault))
+                self._repair_image("repair_image", fault)
             case "ticket":
-                self._databases.call("repair_ticket", *self._image(fault), fault.subject)
+                self._repair_image("repair_ticket", fault, fault.subject)
             case "name":
                 repair_name(self._databases, fault.owner, fault.subject, [fault.hash] if fault.hash else [])
             case "faces":
-                self._databases.call("repair_faces", *self._image(fault), *fault.evidence, *self._sound_records(fault))
+                self._repair_image("repair_faces", fault, *fault.evidence, *self._sound_records(fault))
             case "stray":
                 self._databases.call("repair_stray", *fault.evidence, fault.subject, fault.owner, JOURNAL_LENGTH)
             case "journal":
@@ -55,8 +55,10 @@ class RedisRepairs:
         reply = self._databases.call("repair_link", prefix(owner), position, one, other, int(wanted))
         return bool(reply == b"ok")
 
-    def _image(self, fault: Fault) -> tuple[Argument, ...]:
-        return fault.owner, prefix(fault.owner), fault.hash, f"{self._clock():.6f}", JOURNAL_LENGTH
+    def _repair_image(self, script: str, fault: Fault, *more: Argument) -> None:
+        image = (fault.owner, prefix(fault.owner), fault.hash)
+        self._databases.call(script, *image, f"{self._clock():.6f}", JOURNAL_LENGTH, *more)
+        withdraw_names(self._databases, fault.owner, fault.hash)
 
     def _sound_records(self, fault: Fault) -> Sequence[bytes]:
         """The face records of an image as the journal still has them; none when it has not, or not whole."""

@@ -47,6 +47,8 @@ class RedisRestoration:
     def set(self, key: StoredKey) -> None:
         if not is_copied(key.key):
             raise BadParam("key", "is not one that is copied as such", key.key.decode(errors="replace")[:100])
+        if _is_erasure(key) and not key.value[0][0].isdigit():
+            raise BadParam("value", "is no ticket", key.value[0][0].decode(errors="replace")[:100])
         left = None if key.expires_at is None else int((key.expires_at - self._clock()) * 1000)
         if left is not None and left <= 0:
             return
@@ -71,14 +73,19 @@ class RedisRestoration:
             repairs.repair(fault)
 
     def _take_out_erased(self, key: StoredKey) -> None:
-        owner, rest = owner_and_rest(key.key.decode(errors="replace"))
-        if not rest.startswith(_ERASED) or key.type != "string":
+        if not _is_erasure(key):
             return
+        owner, rest = owner_and_rest(key.key.decode(errors="replace"))
         image_hash = rest.removeprefix(_ERASED)
         with mapped_errors():
             ticket = self._databases.client(OWN).hget(f"{prefix(owner)}image:{image_hash}", "ticket")
         if ticket is not None and int(ticket) <= int(key.value[0][0]):
             erase_image(self._databases, owner, image_hash)
+
+
+def _is_erasure(key: StoredKey) -> bool:
+    """Whether it is the mark of an erasure."""
+    return key.type == "string" and owner_and_rest(key.key.decode(errors="replace"))[1].startswith(_ERASED)
 
 
 def _chunks(names: Mapping[str, int], size: int, first: int = 0) -> Iterator[list[Argument]]:

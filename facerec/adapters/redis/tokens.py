@@ -9,13 +9,17 @@ import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import OWN
 from facerec.errors import BadParam, ConfigError, Conflict
 from facerec.identity import check_owner
 
+ANY_AGE = 1.0
+"""Seconds for which it is remembered whether there is any token: every call without one asks."""
 _KEY = "tokens"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}")
 
 
@@ -25,6 +29,7 @@ class RedisTokens:
     def __init__(self, databases: RedisDatabases, file: Path | None = None) -> None:
         self._databases = databases
         self._of_file = read_token_file(file) if file else {}
+        self._any, self._any_until = False, 0.0
 
     def owner_of(self, token: str) -> str | None:
         return self.owner_of_hash(token_hash(token))
@@ -45,8 +50,11 @@ class RedisTokens:
     def any(self) -> bool:
         if self._of_file:
             return True
-        with mapped_errors():
-            return bool(self._databases.client(OWN).exists(_KEY))
+        if monotonic() >= self._any_until:
+            with mapped_errors():
+                self._any = bool(self._databases.client(OWN).exists(_KEY))
+            self._any_until = monotonic() + ANY_AGE
+        return self._any
 
     def create(self, owner: str, note: str = "") -> str:
         """A new token for ``owner``; it is shown now and never again. Raises BadParam."""
@@ -64,11 +72,13 @@ class RedisTokens:
             is_known = digest in self._of_file or not self._databases.client(OWN).hsetnx(
                 _KEY, digest, json.dumps(entry)
             )
+        self._any_until = 0.0
         if is_known:
             raise Conflict("somebody has this token already")
 
     def revoke(self, digest: str) -> bool:
         """Forget the token with this hash, or whose hash begins so when only one does."""
+        self._any_until = 0.0
         with mapped_errors():
             client = self._databases.client(OWN)
             known = [key for key in client.hkeys(_KEY) if key.decode().startswith(digest)]
@@ -92,13 +102,18 @@ def read_token_file(file: Path) -> dict[str, str]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise ConfigError(f"TOKENS_FILE={str(file)!r}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"TOKENS_FILE={str(file)!r}: is no UTF-8 text") from error
     tokens = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
-        owner, colon, digest = text.partition(":")
-        if not colon or len(digest) != 64:
+        owner, _, digest = text.partition(":")
+        if not _DIGEST.fullmatch(digest.lower()):
             raise ConfigError(f"TOKENS_FILE={str(file)!r}: line {number} is not owner:sha256")
-        tokens[digest] = check_owner(owner)
+        try:
+            tokens[digest.lower()] = check_owner(owner)
+        except BadParam as error:
+            raise ConfigError(f"TOKENS_FILE={str(file)!r}: line {number}: {error.reason}") from error
     return tokens

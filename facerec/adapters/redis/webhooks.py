@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
 from facerec.ports import Notice
+
+log = logging.getLogger(__name__)
 
 
 class RedisWebhooks:
@@ -32,8 +35,18 @@ class RedisWebhooks:
         with mapped_errors():
             return bool(self._databases.client(OWN).delete(f"{prefix(owner)}webhook"))
 
-    def due(self, limit: int, lease: float) -> Sequence[Notice]:
-        found = self._databases.call("webhook_due", limit, lease)
+    def due(
+        self, limit: int, lease: float, each: int | None = None, calling: Mapping[str, int] | None = None
+    ) -> Sequence[Notice]:
+        under_way = [part for owner, count in (calling or {}).items() for part in (prefix(owner), count)]
+        found, damaged = self._databases.call("webhook_due", limit, lease, each or limit, *under_way)
+        for p in map(bytes.decode, damaged):
+            owner, _ = owner_and_rest(p)
+            log.error(
+                "nobody is told of the images of %s: its keys of webhooks are of a wrong type: run facerec fsck",
+                owner,
+                extra={"action": "damaged_records", "owner": owner},
+            )
         return [_notice(*entry) for entry in found]
 
     def settle(self, notice: Notice, status: int | None, error: str) -> None:

@@ -13,6 +13,15 @@ from typing import Any, Self
 from facerec.cli.errors import UsageError
 
 VERSION = 1
+_NEEDED: dict[str, dict[str, type]] = {
+    "start": {"base": str, "sources": list, "recursive": bool},
+    "sending": {"name": str},
+    "sent": {"name": str, "hash": str},
+    "refused": {"name": str},
+    "end": {"hash": str, "state": str},
+}
+"""What nobody can do without in a line of each kind; `facerec.cli.scanning.ledger` tells all that is in them."""
+_SAID = {str: "a text", list: "a list of texts", bool: "true or false"}
 
 
 class JobFile:
@@ -101,12 +110,27 @@ def read_events(path: Path) -> tuple[int, list[dict[str, Any]]]:
 def _parsed(path: Path, lines: list[bytes]) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         try:
-            event = json.loads(line)
-        except ValueError as error:
+            event = _checked(json.loads(line))
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{path}: line {number} is damaged: {error}") from error
-        if not isinstance(event, dict):
-            raise UsageError(f"{path}: line {number} is damaged: no object")
         yield event
+
+
+def _checked(event: Any) -> dict[str, Any]:
+    """Whoever changes the file by hand is told what is wrong. Raises ValueError."""
+    if not isinstance(event, dict):
+        raise ValueError("no object")
+    kind = event.get("event")
+    if not isinstance(kind, str) or event.get("version", VERSION) != VERSION:
+        return event
+    for name, type_ in _NEEDED.get(kind, {}).items():
+        if not isinstance(event.get(name), type_):
+            raise ValueError(f"{name} must be {_SAID[type_]}")
+    if kind == "start" and not all(isinstance(source, str) for source in event["sources"]):
+        raise ValueError(f"sources must be {_SAID[list]}")
+    if not isinstance(event.get("hash", ""), str | None):
+        raise ValueError("hash must be a text")
+    return event
 
 
 def _check_there(path: Path) -> None:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, nullcontext
 
 from facerec.cli.commands import Call
 from facerec.cli.errors import FAILED, OK, CommandFailed
-from facerec.cli.output import Output
+from facerec.cli.output import Output, counted
 from facerec.cli.scanning.dispatch import Dispatch, FileRefused, stat_of
 from facerec.cli.scanning.job import Job, Options
 from facerec.cli.scanning.job_file import JobFile
@@ -103,9 +103,9 @@ def _summarize(out: Output, job: Job, counts: Counter[str], found: Found, second
         }
     )
     states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "nothing to do"
-    out.say(f"{total} pictures: {states} ({seconds:.1f} s)")
+    out.say(f"{counted(total, 'picture')}: {states} ({seconds:.1f} s)")
     if found.passed_over:
-        out.note(f"passed over, because they do not look like pictures: {found.passed_over} files")
+        out.note(f"passed over, because they do not look like pictures: {counted(found.passed_over, 'file')}")
 
 
 @contextmanager

@@ -6,10 +6,12 @@ const STAYS_MS = 6000;
 
 /**
  * A message that goes by itself; `action` is {label, run}. What can be done about the newest change alone is offered for that
- * one alone.
+ * one alone. What is said again is shown once, and longer.
  */
 export function toast(text, action = null) {
-  for (const older of document.querySelectorAll(".toast.offer")) older.remove();
+  for (const older of document.querySelectorAll(".toast")) {
+    if (older.matches(".offer") || older.textContent === text) older.remove();
+  }
   const close = () => note.remove();
   const note = h("div", { class: action ? "toast offer" : "toast" }, h("span", {}, text));
   if (action) {
@@ -23,13 +25,14 @@ export function toast(text, action = null) {
   setTimeout(close, action ? 2 * STAYS_MS : STAYS_MS);
 }
 
-/** Whether the person says yes. `text` may hold elements. */
-export function ask(question, text, yes, kind = "danger") {
+/** Whether the person says yes. `text` may hold elements; `no` is what the other button says. */
+export function ask(question, text, yes, kind = "danger", no = "Cancel") {
   const dialog = document.getElementById("ask");
   const button = dialog.querySelector("[value=yes]");
   dialog.querySelector("h2").textContent = question;
   fill(dialog.querySelector(".ask-text"), ...[text].flat());
   button.textContent = yes;
+  dialog.querySelector("[value=no]").textContent = no;
   button.className = kind;
   dialog.returnValue = "no";
   dialog.showModal();

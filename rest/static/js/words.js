@@ -58,7 +58,7 @@ const REASONS = {
 export function reason(code, detail) {
   const plain = REASONS[code];
   if (!plain) return detail || code || "It failed.";
-  return detail ? `${plain} (${detail})` : plain;
+  return detail && detail !== plain ? `${plain} (${detail})` : plain;
 }
 
 /** What an image is called: its first name without the folders, or its hash. */

@@ -33,7 +33,8 @@ def test_made_listed_and_revoked(facerec: Facerec, redis_settings: RedisSettings
 
 
 def test_what_cannot_be(facerec: Facerec, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert facerec("token", "create", "--json", "No Owner", status=1).document["code"] == "BAD_PARAM"
+    assert facerec("token", "create", "--json", "No Owner", status=2).document["code"] == "BAD_PARAM"
+    assert facerec("token", "create", "No Owner", status=2).err.endswith("(owner)\n")
     assert facerec("token", "revoke", "--json", "abc", status=1).document["code"] == "NOT_FOUND"
     monkeypatch.setenv("REDIS_PORT", str(free_port()))
     assert facerec("token", "list", "--json", status=3).document["code"] == "SERVICE_UNAVAILABLE"

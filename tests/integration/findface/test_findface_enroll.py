@@ -75,6 +75,16 @@ def test_a_broken_run_goes_on_and_failed_ones_are_sent_again(client: Client, tmp
     facerec(client, "prepare", job, photos, status=2)  # the results belong to the list that is there
 
 
+def test_a_gallery_that_is_not_there_is_said_before_the_first_photo(client: Client, tmp_path: Path) -> None:
+    job = tmp_path / "staff.jsonl"
+    (tmp_path / "ann.png").write_bytes(showing("ann"))
+    facerec(client, "prepare", job, tmp_path, "--meta-name")
+    answer = json.loads(facerec(client, "run", job, "--gallery", "nobodys", "--json", status=1))
+    assert answer == {"code": "NOT_FOUND", "reason": "there is no gallery nobodys; POST /v1/galleries/nobodys makes it"}
+    assert "waiting" in facerec(client, "print", job)
+    assert metas(client) == []
+
+
 def test_a_run_that_is_killed_goes_on_where_it_was(client: Client, tmp_path: Path) -> None:
     photos, job, results = tmp_path / "photos", tmp_path / "all.jsonl", tmp_path / "all.jsonl.results"
     photos.mkdir()

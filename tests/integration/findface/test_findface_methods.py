@@ -195,6 +195,17 @@ def test_metas(client: Client) -> None:
     assert len(client.call("GET", "/faces")["results"]) == 2
 
 
+def test_pages_of_a_meta_that_a_path_has_to_quote(client: Client) -> None:
+    meta = "a b?c&d/e#f%41é"
+    posted = [client.post_face(photo_of((str(number), 0)), meta=meta)[0]["id"] for number in range(3)]
+    newest = client.call("GET", f"/face/meta/{quote(meta, safe='')}?limit=2")
+    oldest = client.call("GET", newest["next_page"])
+    assert [face["id"] for page in (newest, oldest) for face in page["results"]] == posted[::-1]
+    assert newest["next_page"].isascii()
+    assert client.call("GET", oldest["prev_page"]) == newest
+    assert client.call("GET", client.call("GET", "/faces?limit=2&more=?")["next_page"])["results"] == oldest["results"]
+
+
 def test_galleries(client: Client) -> None:
     assert client.call("GET", "/galleries")["results"] == ["default"]
     assert client.call("POST", "/galleries/one", 201) == {"name": "one"}
@@ -239,6 +250,47 @@ def test_identify(client: Client) -> None:
     assert [len(row) for row in everything.values()] == [3, 3]
     boxed = stranger | {"x1": 10, "y1": 10, "x2": 60, "y2": 60}
     assert list(client.call("POST", "/identify", json=boxed)["results"]) == ["[10, 10, 60, 60]"]
+
+
+def test_whoever_is_no_trusted_proxy_does_not_say_how_addresses_begin(client: Client) -> None:
+    client.session.headers["X-Forwarded-Proto"] = "https"
+    assert client.post_face(showing("ann"))[0]["photo"].startswith(f"{client.url}/")
+
+
+def test_a_known_photo_whose_faces_were_removed_is_looked_at_anew_once_it_is_erased(client: Client) -> None:
+    body = showing("ann")
+    image = client.call("POST", "/scan/image/ann.png", 202, data=body)["hash"]
+    client.wait_until(lambda: client.call("GET", f"/images/{image}")["state"] == "done")
+    (face,) = client.call("GET", "/faces")["results"]
+    client.call("DELETE", f"/face/id/{face['id']}", 204)
+
+    refused = client.call("POST", "/face", 400, files={"photo": ("ann.png", body)})
+
+    assert refused["code"] == "NO_FACES"
+    assert "this photo is known" in refused["reason"]
+    assert "erase the image" in refused["reason"]
+    client.call("DELETE", f"/images/{image}")
+    assert len(client.post_face(body)) == 1
+
+
+def test_what_is_given_several_times_counts_as_a_list_or_is_refused(client: Client) -> None:
+    for name in ("one", "two"):
+        client.call("POST", f"/galleries/{name}", 201)
+    photo = {"photo": as_base64(showing("ann"))}
+    files = {"photo": ("p.png", showing("bob"))}
+    for sent in (
+        {"params": {"galleries": ["one", "two"]}, "json": photo},
+        {"data": photo | {"galleries": ["one", "two"]}},
+        {"data": {"galleries": ["one", "two"]}, "files": files},
+    ):
+        assert client.call("POST", "/face", **sent)["results"][0]["galleries"] == ["default", "one", "two"]
+    assert len(client.call("GET", "/faces/gallery/two")["results"]) == 2
+    for name in ("meta", "bbox", "mf_selector", "timestamp"):
+        for sent in ({"data": photo | {name: ["1", "2"]}}, {"data": {name: ["1", "2"]}, "files": files}):
+            assert client.call("POST", "/face", 400, **sent)["param"] == name
+    two = [("photo", ("a.png", showing("ann"))), ("photo", ("b.png", showing("bob")))]
+    assert client.call("POST", "/face", 400, files=two)["param"] == "photo"
+    assert client.call("GET", "/faces?limit=1&limit=2", 400)["param"] == "limit"
 
 
 def test_cameras(client: Client) -> None:
@@ -300,9 +352,13 @@ def test_errors_of_parameters(client: Client) -> None:
         ("POST", "/face", {"photo": photo, "bbox": [[1, 2, 3]]}, "bbox"),
         ("POST", "/face", {"photo": photo, "bbox": [[5, 5, 1, 1]]}, "bbox"),
         ("POST", "/face", {"photo": photo, "timestamp": "yesterday"}, "timestamp"),
+        ("POST", "/face", {"photo": photo, "timestamp": "9999-12-31T23:59:59-01:00"}, "timestamp"),
+        ("POST", "/face", {"photo": photo, "timestamp": "9999-12-31T23:59:59.999999"}, "timestamp"),
+        ("POST", "/face", {"photo": photo, "timestamp": "0001-01-01T00:00:00+01:00"}, "timestamp"),
         ("POST", "/face", {"photo": photo, "detectorParams": {"score": "x"}}, "detectorParams"),
         ("POST", "/identify", {"photo": photo, "threshold": 1.5}, "threshold"),
         ("POST", "/identify", {"photo": photo, "threshold": "high"}, "threshold"),
+        ("POST", "/identify", {"photo": photo, "threshold": 10**400}, "threshold"),
         ("POST", "/identify", {"photo": photo, "n": 0}, "n"),
         ("POST", "/identify", {"photo": photo, "n": "two"}, "n"),
         ("GET", "/faces", {"max_id": "x"}, "max_id"),
@@ -314,6 +370,27 @@ def test_errors_of_parameters(client: Client) -> None:
         answer = client.call(method, path, 400, json=body)
         assert (answer["code"], answer["param"]) == ("BAD_PARAM", param), (path, body, answer)
         assert answer["reason"]
+
+
+def test_a_number_beyond_all_numbers_is_never_stored(client: Client) -> None:
+    photo, score = as_base64(photo_of(("ann", 0))), '{"score": 1e400}'
+    answer = client.call("POST", "/face", 400, data=f'{{"photo": "{photo}", "detectorParams": {score}}}')
+    assert answer["code"] == "MALFORMED_JSON"
+    answer = client.call("POST", "/face", 400, json={"photo": photo, "detectorParams": score})
+    assert (answer["code"], answer["param"]) == ("BAD_PARAM", "detectorParams")
+    assert client.call("GET", "/faces")["results"] == []
+
+
+def test_a_box_beside_the_photo_is_a_wrong_parameter(client: Client) -> None:
+    photo, beside = as_base64(photo_of(("ann", 0))), [[5000, 5000, 5060, 5060]]
+    for path, body, param in (
+        ("/face", {"photo": photo, "bbox": beside}, "bbox"),
+        ("/identify", {"photo": photo, "bbox": beside}, "bbox"),
+        ("/verify", {"photo1": photo, "photo2": photo, "bbox2": beside}, "bbox2"),
+    ):
+        answer = client.call("POST", path, 400, json=body)
+        assert (answer["code"], answer["param"]) == ("BAD_PARAM", param), (path, answer)
+        assert answer["reason"] == "no face can be there in a picture of 640 x 480 pixels"
 
 
 def test_errors_of_photos_and_bodies(client: Client) -> None:

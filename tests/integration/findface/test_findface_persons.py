@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -15,7 +16,12 @@ from tests.stack import Stack
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
-    return {"PERSON_IDENTIFY": "true", "FRIEND_COUNT": "3", "FRIEND_TIMEZONE": "Pacific/Auckland"}
+    return {
+        "PERSON_IDENTIFY": "true",
+        "FRIEND_COUNT": "3",
+        "FRIEND_TIMEZONE": "Pacific/Auckland",
+        "TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8",
+    }
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,6 +32,17 @@ def second_worker(stack: Stack) -> None:
 
 def photo_of(person: str, distance: float) -> bytes:
     return drawing(b'FACES:{"faces": [{"person": "%s", "distance": %f}]}' % (person.encode(), distance))
+
+
+def test_addresses_begin_as_a_trusted_proxy_says(client: Client) -> None:
+    face = client.post_face(showing("ann"))[0]
+    assert face["photo"].startswith("http://")
+    client.session.headers["X-Forwarded-Proto"] = "https"
+    face = client.call("GET", f"/face/id/{face['id']}")
+    own = client.url.replace("http://", "https://")
+    assert face["thumbnail"] == f"{own}/v1/face/id/{face['id']}/thumbnail"
+    client.session.headers.update({"Path_Info": "/healthz", "Script_Name": "/elsewhere"})
+    assert client.call("GET", f"/face/id/{face['id']}") == face
 
 
 def test_twenty_posts_of_one_new_person_make_one_person(client: Client) -> None:
@@ -133,6 +150,10 @@ def test_friends_and_history(client: Client) -> None:
     rest = client.call("POST", page["next_page"], json={"limit": 4})
     assert len({face["id"] for face in page["results"] + rest["results"]}) == 6
     assert "next_page" not in rest
+    # What was asked for in the address is asked for on the next page, too.
+    page = client.call("POST", f"/history/search?cam_ids={camera}&start={quote(since)}&limit=3")
+    rest = client.call("POST", page["next_page"])
+    assert (len(page["results"]), len(rest["results"])) == (3, 1)
 
 
 def test_persons_of_owners_never_meet(client_of: Callable[[], Client]) -> None:

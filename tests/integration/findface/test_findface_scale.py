@@ -15,11 +15,11 @@ import pytest
 from facerec.adapters.redis import RedisAdmissions, RedisCommits, RedisDatabases, RedisFaceBook, RedisJournal
 from facerec.confidence import confidence
 from facerec.config import RabbitSettings, load_settings
+from facerec.encodings import distances
 from facerec.enrolment import Enrolment, Wish
 from facerec.faces import Analysis, Box, Face, Model
 from facerec.galleries import StoredFace
 from facerec.identity import face_id
-from facerec.index import distances
 from facerec.local.servers import RedisServer
 from facerec.plugins.faces import Faces, Hits
 from facerec.rule import ScanRule, to_scanned

@@ -1,6 +1,7 @@
 """``python -m tests.integration.rest.fake_front PORT [THREADS] [FIRST]``: the real gunicorn over the fakes.
 
-FIRST is how many seconds a request may take to begin and, with PatientSocket's rate, to come.
+FIRST is how many seconds a request may take to begin and, with PatientSocket's rate, to come; and its answer to be read. THREADS
+serve all, because nobody listens to events.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 
 from flask import Flask
 
-from facerec.errors import DeadlineExceeded
+from facerec.errors import DeadlineExceeded, ServiceUnavailable
 from facerec.jobs import Reply, Request
 from rest.app import create_app
 from rest.server import FrontServer, PatientSocket
@@ -34,13 +35,16 @@ class PatientRequester(FakeRequester):
 def main(port: int, threads: int = 4, first: float = PatientSocket.FIRST) -> None:
     PatientSocket.FIRST = first
     front = Front()
-    settings = replace(front.settings.rest, port=port, threads=threads)
+    settings = replace(front.settings.rest, port=port, threads=threads, event_streams=0)
     front.settings = replace(front.settings, rest=settings)
 
     front.requester = PatientRequester()
 
     def make() -> tuple[Flask, Callable[[], None]]:
-        return create_app(front.services), lambda: None
+        return create_app(front.services), close
+
+    def close() -> None:
+        front.publisher.failures["publish"] = ServiceUnavailable("the services are closed")
 
     FrontServer(settings, make).run()
 

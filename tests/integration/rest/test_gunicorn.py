@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import requests
 
+from benchmarks.ledger.world import children_of
 from facerec.identity import image_hash
 from tests.client import wait_until
 from tests.front import API_KEY, picture
@@ -145,7 +150,9 @@ def test_a_large_body_with_a_wrong_token_is_answered(server: Server) -> None:
         connection.sendall(head + b"\xff" * 5_000_000)
         status, document = answer_of(connection)
 
-    assert (status, document["code"]) == (401, "AUTH_FAILED")
+        assert (status, document["code"]) == (401, "AUTH_FAILED")
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer_of(connection)[0] == 200, "the answer said that the connection is kept"
 
 
 def test_a_client_that_hangs_up_is_not_waited_for(server: Server) -> None:
@@ -165,6 +172,32 @@ def test_a_client_that_hangs_up_is_not_waited_for(server: Server) -> None:
     wait_until(withdrawn, "the request is withdrawn", seconds=10)
 
 
+def test_clients_that_never_pause_do_not_keep_the_threads_for_themselves() -> None:
+    """A thread stays with its connection only while nobody waits for a thread."""
+    with running("1") as server, contextlib.ExitStack() as stack:
+        over = threading.Event()
+        ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+        def hurry() -> int:
+            with server.connect() as connection:
+                answers = 0
+                while not over.is_set():
+                    connection.sendall(ask)
+                    answers += answer_of(connection)[0] == 200
+                return answers
+
+        pool = stack.enter_context(ThreadPoolExecutor(40))
+        stack.callback(over.set)
+        hurried = [pool.submit(hurry) for _ in range(40)]
+        for _ in range(20):
+            with server.connect() as newcomer:
+                newcomer.sendall(ask)
+                assert answer_of(newcomer)[0] == 200
+        over.set()
+
+        assert min(each.result(LONGEST) for each in hurried) > 0
+
+
 def test_slow_clients_do_not_hold_the_threads() -> None:
     with running("2", "1.0") as server, contextlib.ExitStack() as stack:
         slow = [stack.enter_context(server.connect()) for _ in range(4)]
@@ -180,6 +213,33 @@ def test_slow_clients_do_not_hold_the_threads() -> None:
             assert connection.recv(100) == b""
 
 
+@pytest.mark.parametrize("path", ["/openapi.json", "/static/js/main.js"])
+def test_clients_that_do_not_read_their_answers_do_not_hold_the_threads(path: str) -> None:
+    asks = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 1000
+    with running("2", "1.0") as server, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            connection = stack.enter_context(server.connect())
+            connection.settimeout(1)
+            with contextlib.suppress(TimeoutError):
+                while True:  # until nothing fits in anywhere: this connection's thread waits for us
+                    connection.sendall(asks)
+
+        assert requests.get(f"{server.url}/healthz", timeout=LONGEST).status_code == 200
+
+
+def test_a_client_that_reads_in_small_pieces_gets_its_answer() -> None:
+    with running("2", "1.0") as server, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.settimeout(LONGEST)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        received = b""
+        while piece := connection.recv(512):
+            received += piece
+
+    assert json.loads(received.partition(b"\r\n\r\n")[2])["info"]
+
+
 def test_sigterm_lets_a_request_end() -> None:
     with running() as server, server.connect() as connection:
         body = picture()
@@ -192,3 +252,66 @@ def test_sigterm_lets_a_request_end() -> None:
 
         assert answer_of(connection)[0] == 202
         assert server.process.wait(LONGEST) == 0
+
+
+def test_sigterm_lets_a_request_end_after_many_connections_that_the_server_closed() -> None:
+    """gunicorn counts its connections, and stops when there are none."""
+    with running() as server, server.connect() as connection:
+        for _ in range(5):
+            with server.connect() as broken:
+                broken.sendall(b"nonsense\r\n\r\n")
+                assert answer_of(broken)[0] == 400
+                assert broken.recv(1) == b""
+        body = picture()
+        head = f"POST /scan/image/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        connection.sendall(head + body[:10])
+        assert requests.get(f"{server.url}/healthz", timeout=LONGEST).status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        refused_soon(server)
+        connection.sendall(body[10:])
+
+        assert answer_of(connection)[0] == 202
+        assert server.process.wait(LONGEST) == 0
+
+
+def test_who_was_connected_when_sigterm_came_is_served() -> None:
+    """The system makes connections for a process that is busy; they wait until it takes them."""
+    with running() as server, contextlib.ExitStack() as stack:
+        assert requests.get(f"{server.url}/healthz", timeout=LONGEST).status_code == 200
+        (front,) = children_of(server.process.pid)
+        os.kill(front, signal.SIGSTOP)
+        wait_until(lambda: status_of(front, "State").startswith("T"), "the process is stopped", seconds=LONGEST)
+        waiting = [stack.enter_context(server.connect()) for _ in range(5)]
+        for connection in waiting:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: is_pending(front, signal.SIGTERM), "the process is told to end", seconds=LONGEST)
+        os.kill(front, signal.SIGCONT)
+
+        assert [answer_of(connection)[0] for connection in waiting] == [200] * 5
+        stack.close()
+        assert server.process.wait(LONGEST) == 0
+
+
+def is_pending(process: int, number: signal.Signals) -> bool:
+    """Whether a process that is stopped was sent a signal."""
+    return bool(int(status_of(process, "ShdPnd"), 16) >> (number - 1) & 1)
+
+
+def status_of(process: int, field: str) -> str:
+    """What the system tells of a process."""
+    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    return dict(line.split(":\t", 1) for line in lines)[field].strip()
+
+
+def refused_soon(server: Server) -> None:
+    """Until the server takes no more connections."""
+
+    def refuses() -> bool:
+        try:
+            server.connect().close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    wait_until(refuses, "the server takes no connections", seconds=LONGEST)

@@ -7,13 +7,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
 from urllib.parse import quote
 
 import pytest
+import requests
 
 from facerec.adapters.rabbitmq.log_reader import LogReader
+from facerec.adapters.redis import RedisDatabases, RedisTokens
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.ports import free_port
 from rest import models
@@ -68,6 +72,16 @@ def test_an_image_that_fails_tells_why(stack: Stack) -> None:
     image = models.Image.model_validate(stack.image(broken), strict=True)
     assert (image.reason, image.faces, image.matches) == ("UNREADABLE_IMAGE", [], [])
     assert image.detail
+
+
+def test_a_search_tells_of_the_owners_faces_alone(stack: Stack, redis_settings: RedisSettings) -> None:
+    stack.wait_ended([stack.scan(showing("ann", "bob"), "both.png")])
+    with closing(RedisDatabases(redis_settings)) as databases, requests.Session() as alice:
+        alice.trust_env = False
+        alice.headers["Authorization"] = f"Token {RedisTokens(databases).create('alice')}"
+        files = {"file": showing("ann")}
+        answer = alice.post(f"{stack.url}/identify", files=files, timeout=TIMEOUT).json()
+    assert (answer["faces"][0]["unknown"], answer["known_faces"]) == (True, 0)
 
 
 def test_an_erased_image_leaves_nothing(stack: Stack) -> None:
@@ -143,6 +157,25 @@ def test_a_full_queue_is_429(stack: Stack) -> None:
         "redis": True,
         "workers": False,
     }
+
+
+def test_calls_that_wait_for_a_worker_leave_threads_for_others(
+    redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path
+) -> None:
+    threads = {"REST_THREADS": "4", "EVENT_STREAMS": "2", "INTERACTIVE_TIMEOUT": "20"}
+    with Stack(redis_settings, rabbit_settings, tmp_path, workers=0, **threads) as stack:
+
+        def identify(_: int) -> int:
+            return requests.post(f"{stack.url}/identify", files={"file": drawing()}, timeout=TIMEOUT).status_code
+
+        with ThreadPoolExecutor(12) as pool:
+            asked = [pool.submit(identify, number) for number in range(12)]
+            wait_until(lambda: sum(each.done() for each in asked) >= 9, "those beyond the share are refused")
+            assert {each.result() for each in asked if each.done()} == {429}
+            assert stack.serves()
+            assert stack.post(drawing(), "a.png").status_code == 202
+            statuses = [each.result() for each in asked]
+    assert sorted(statuses) == [429] * 9 + [504] * 3
 
 
 def test_calls_are_on_the_topic_of_logs(stack: Stack, rabbit_settings: RabbitSettings) -> None:

@@ -20,6 +20,7 @@ class StubPeople:
         self.persons: dict[int, tuple[str | None, list[int]]] = {7: ("Ada", [1, 2, 3]), 9: (None, [4])}
         self.rejected: list[Any] = []
         self.page = 2
+        self.newest: dict[str, Any] = {"operation": "merge", "persons": [7, 9], "faces": 1}
 
     def answer(self, method: str, path: str, query: dict[str, str], wish: Any) -> Answer:
         _, kind, *rest = path.split("/")
@@ -32,7 +33,7 @@ class StubPeople:
             ]
             return 200, self._paged("/people", [self._person(each) for each in wanted], query), {}
         if rest == ["undo"]:
-            return 200, {"operation": "merge", "persons": [7, 9], "faces": 1}, {}
+            return 200, self.newest, {}
         if int(rest[0]) not in self.persons:
             return error(404, "NOT_FOUND")
         return self._of_one(method, int(rest[0]), rest[1:], query, wish)

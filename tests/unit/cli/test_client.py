@@ -128,6 +128,13 @@ def test_nobody_there_is_unreachable() -> None:
         client.match("a" * 64)
 
 
+@pytest.mark.parametrize("token", ["€", "ä", "two\nlines", "a\0b"])
+def test_a_token_that_cannot_be_one(token: str) -> None:
+    with pytest.raises(ValueError, match="token") as caught:
+        Client("http://x", token)
+    assert token not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["", "x", "ftp://x", "http://", "http://u:p@x", "http://x?y", "localhost:5000"])
 def test_an_address_that_cannot_be_one(url: str) -> None:
     with pytest.raises(ValueError, match="address"):

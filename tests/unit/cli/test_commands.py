@@ -16,7 +16,7 @@ import pytest
 from facerec.local.ports import free_port
 from tests.stack import ROOT
 from tests.unit.cli.running import Facerec
-from tests.unit.cli.stub import TOKEN, StubService, letter
+from tests.unit.cli.stub import FACE, IDENTIFIED, TOKEN, StubService, letter
 from tests.unit.cli.stub_people import error
 
 
@@ -31,7 +31,7 @@ class TestScan:
         ended = facerec("scan", "-r", "p")
         assert sorted(service.uploads) == ["p/a.png", "p/b/c.jpg"]
         assert re.fullmatch(r"2 pictures: 2 done \(\d\.\d s\)\n", ended.out)
-        assert "do not look like pictures: 1 files" in ended.err
+        assert "do not look like pictures: 1 file\n" in ended.err
 
     def test_json_has_a_line_for_each_and_a_summary(self, facerec: Facerec, service: StubService) -> None:
         facerec.put("a.png")
@@ -159,10 +159,51 @@ class TestScan:
 class TestImages:
     def test_match(self, facerec: Facerec, service: StubService) -> None:
         facerec.put("a.png")
-        assert facerec("match", hash_of("a.png")).out == ""
+        ended = facerec("match", hash_of("a.png"))
+        assert (ended.out, ended.err) == ("", f"facerec: {hash_of('a.png')}: this picture was not scanned\n")
         facerec("scan", "a.png")
         assert facerec("match", "a.png").out == "other.png\nä.png\n"
         assert facerec("match", "--json", "a.png").document == ["other.png", "ä.png"]
+
+    def test_a_reason_in_json_does_not_repeat_its_code(self, facerec: Facerec, service: StubService) -> None:
+        error = facerec("show", "--json", "a" * 64, status=1).document
+        assert (error["code"], error["reason"]) == ("NOT_FOUND", "the reason of NOT_FOUND")
+
+    @pytest.mark.parametrize(
+        "name", ["Screenshot at 3.14.15\u202fPM.png", "می\u200cخواهم.png", "👩\u200d👧.png", "\u200fאבא (1).png"]
+    )
+    def test_names_are_printed_as_they_are(self, facerec: Facerec, service: StubService, name: str) -> None:
+        service.fail_next((200, [name], {}))
+        assert facerec("match", "a" * 64).out == f"{name}\n"
+
+    @pytest.mark.parametrize("sign", ["\x1b", "\x9b", "\r", "\u202e", "\u2067", "\u2028"])
+    def test_what_steers_a_terminal_is_not_printed(self, facerec: Facerec, service: StubService, sign: str) -> None:
+        service.fail_next((200, [f"a{sign}b.png"], {}))
+        assert facerec("match", "a" * 64).out == "a\N{REPLACEMENT CHARACTER}b.png\n"
+
+    def test_a_narrow_terminal_breaks_neither_hashes_nor_names(self, facerec: Facerec, service: StubService) -> None:
+        facerec.put("a.png")
+        facerec("scan", "a.png")
+        shown = on_a_terminal(facerec, service, "show", "a.png", columns=60)
+        assert f"0.2500    other.png  {'b' * 64}\n" in shown
+
+    @pytest.mark.parametrize(
+        ("state", "faces", "remark"),
+        [
+            ("queued", [], "this picture is not scanned yet, it is queued"),
+            ("failed", [], "the scan of this picture failed: UNREADABLE_IMAGE"),
+            ("done", [], "no face was found on this picture"),
+            ("done", [FACE], ""),
+        ],
+    )
+    def test_no_match_says_why(
+        self, facerec: Facerec, service: StubService, state: str, faces: list[object], remark: str
+    ) -> None:
+        document = {"state": state, "faces": faces, "reason": "UNREADABLE_IMAGE"}
+        service.fail_next((200, [], {}), (200, document, {}))
+        ended = facerec("match", "--json", "a" * 64)
+        assert ended.document == []
+        assert ended.err == (f"facerec: {'a' * 64}: {remark}\n" if remark else "")
 
     def test_show(self, facerec: Facerec, service: StubService) -> None:
         facerec.put("a.png")
@@ -202,6 +243,18 @@ class TestImages:
         assert f"hash                {hash_of('a.png')}" in out
         assert "removed database 1  1" in out
 
+    def test_erase_names_what_is_not_there_and_erases_the_others(self, facerec: Facerec, service: StubService) -> None:
+        for name in ("a.png", "b.png", "c.png"):
+            facerec.put(name)
+        facerec("scan", "a.png", "c.png")
+        ended = facerec("erase", "--yes", "a.png", "b.png", "c.png", status=1)
+        assert f"b.png: there is no image {hash_of('b.png')}" in ended.err
+        assert not service.images
+        facerec("scan", "a.png")
+        missing, receipt = facerec("erase", "--yes", "--json", "b.png", "a.png", status=1).lines
+        assert missing["code"] == "NOT_FOUND"
+        assert receipt["hash"] == hash_of("a.png")
+
     def test_erase_asks_on_a_terminal(self, facerec: Facerec, service: StubService) -> None:
         facerec.put("a.png")
         facerec("scan", "a.png")
@@ -217,6 +270,11 @@ class TestIdentify:
         out = facerec("identify", "a.png").out
         assert f"1\t0.2500\tother.png\t{'b' * 64}\n2\t-\tunknown\t-\n" in out
         assert facerec("identify", "--json", "a.png").document["known_faces"] == 9
+
+    def test_where_no_face_is_nothing_was_compared(self, facerec: Facerec, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tests.unit.cli.stub.IDENTIFIED", IDENTIFIED | {"faces": [], "known_faces": 0})
+        facerec.put("a.png")
+        assert facerec("identify", "a.png").out == "faces found: 0\n"
 
     @pytest.mark.parametrize(
         ("arguments", "fields"),
@@ -300,6 +358,10 @@ class TestPeople:
     def test_undo(self, facerec: Facerec) -> None:
         assert facerec("people", "undo").out == "undone: merge, 1 faces went back\n"
 
+    def test_undo_of_what_moved_no_face(self, facerec: Facerec, service: StubService) -> None:
+        service.people.newest = {"operation": "edit", "persons": [9], "faces": 0}
+        assert facerec("people", "undo").out == "undone: the change of a name\n"
+
 
 class TestStatus:
     def test_ready(self, facerec: Facerec, service: StubService) -> None:
@@ -321,10 +383,17 @@ class TestAccess:
         url = f"http://127.0.0.1:{free_port()}"
         ended = facerec("match", "--json", "--url", url, "a" * 64, status=3)
         assert ended.document["code"] == "UNREACHABLE"
-        assert "refused" in facerec("match", "--url", url, "a" * 64, status=3).err
+        plain = facerec("match", "--url", url, "a" * 64, status=3)
+        assert plain.err == f"facerec: no answer from {url}: connection refused\n"
 
     def test_a_wrong_address(self, facerec: Facerec) -> None:
         assert "no address of a service" in facerec("status", "--url", "localhost:5000", status=2).err
+
+    @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+    def test_a_closed_stream_is_no_fault(self, service: StubService, closed: str) -> None:
+        command = f"{sys.executable} -m facerec status --url {service.url} {closed}"
+        ended = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert ended.stderr == ""
 
     def test_what_is_no_facerec(self, facerec: Facerec, service: StubService) -> None:
         service.fail_next((200, b"<html>", {}))
@@ -370,6 +439,7 @@ class TestHelp:
 
     def test_wrong_usage(self, facerec: Facerec) -> None:
         facerec("nonsense", status=2)
+        assert "token" in facerec("status", "--token", "€", status=2).err
         facerec("scan", "--jobs", "0", "x", status=2)
 
     def test_version(self, facerec: Facerec) -> None:
@@ -425,11 +495,11 @@ def seconds_of(*program: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def on_a_terminal(facerec: Facerec, service: StubService, *arguments: str, answer: str = "") -> str:
+def on_a_terminal(facerec: Facerec, service: StubService, *arguments: str, answer: str = "", columns: int = 100) -> str:
     """What a person at a terminal sees, who types ``answer``."""
     driver = "import json, pty, sys; sys.exit(pty.spawn(json.loads(sys.argv[1])) >> 8)"
     command = json.dumps([sys.executable, "-m", "facerec", *arguments])
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "100"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": str(columns)}
     shown = subprocess.run(
         [sys.executable, "-c", driver, command],
         cwd=facerec.folder,

@@ -23,8 +23,10 @@ from facerec.cli.scanning.job_file import JobFile, read_events
 from facerec.cli.scanning.ledger import Action, Entry, Ledger, decide
 from facerec.cli.scanning.sources import Item
 from facerec.client import End, Missing, Refused
+from tests.unit.cli.running import Facerec
 
 START = {"url": "http://x", "base": "/", "sources": ["pictures"], "recursive": True}
+STARTED = {"event": "start", "version": 1, **START}
 BAD = "bad"
 """Pictures whose names begin so are refused."""
 
@@ -284,3 +286,34 @@ class TestFile:
         with pytest.raises(UsageError, match="nothing to resume"):
             JobFile.resume(tmp_path / "job")
         assert not (tmp_path / "job").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ({"event": "start", "version": 1}, "line 1 is damaged: base must be a text"),
+        ({**STARTED, "sources": "pictures"}, "line 1 is damaged: sources must be a list of texts"),
+        ({**STARTED, "sources": [5]}, "line 1 is damaged: sources must be a list of texts"),
+        ({**STARTED, "recursive": None}, "line 1 is damaged: recursive must be true or false"),
+        ({"event": "sending", "name": ["a"]}, "line 2 is damaged: name must be a text"),
+        ({"event": "sending", "name": "a", "hash": ["b"]}, "line 2 is damaged: hash must be a text"),
+        ({"event": "sent", "name": "a"}, "line 2 is damaged: hash must be a text"),
+        ({"event": "refused"}, "line 2 is damaged: name must be a text"),
+        ({"event": "end", "hash": "ab"}, "line 2 is damaged: state must be a text"),
+        (["end"], "line 2 is damaged: no object"),
+        ({"event": "start", "version": 2}, "is no job file of this version"),
+    ],
+)
+@pytest.mark.parametrize("how", [["--resume"], ["--failed"], ["--resume", "--dry-run"]])
+def test_a_job_file_that_was_changed_by_hand_is_named(
+    facerec: Facerec, how: list[str], line: Any, complaint: str
+) -> None:
+    lines = [STARTED, line] if "line 2" in complaint else [line]
+    facerec.put("job.jsonl", "".join(f"{json.dumps(each)}\n" for each in lines).encode())
+    assert complaint in facerec("scan", *how, "--job-file", "job.jsonl", status=2).err
+
+
+def test_lines_of_a_newer_version_are_passed_over(facerec: Facerec) -> None:
+    lines = [STARTED, {"event": "paused", "sources": 5}, {"event": 5}]
+    facerec.put("job.jsonl", "".join(f"{json.dumps(each)}\n" for each in lines).encode())
+    assert len(read_events(Path("job.jsonl"))[1]) == 3

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from facerec.engine import EngineOptions, FaceEngine, open_engine
@@ -12,17 +9,6 @@ from facerec.faces import Model
 from tests import pictures
 
 MODELS = pictures.ROOT / ".cache" / "models"
-
-
-@pytest.fixture(scope="session")
-def archive() -> dict[str, Path]:
-    """The pictures inside the archive of face_recognition: skipped without network here, a failure in CI."""
-    try:
-        return pictures.archive_pictures()
-    except pictures.NoPictures as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from flask.testing import FlaskClient
 
+from facerec.adapters.redis.tokens import read_token_file
 from facerec.config import RestSettings, Settings
 from facerec.errors import ConfigError, StoreUnavailable
 from rest.__main__ import check_exposure, is_loopback
@@ -115,3 +118,27 @@ def test_when_the_store_cannot_tell_it_does_not_start() -> None:
     tokens.failures["any"] = StoreUnavailable("Redis: away")
     with pytest.raises(StoreUnavailable):
         check_exposure(Settings(rest=RestSettings(host="0.0.0.0")), tokens)
+
+
+def test_a_file_of_tokens(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"# those of the house\n\nanna:{'ab' * 32}\nbert:{'CD' * 32}\n", encoding="utf-8")
+    assert read_token_file(file) == {"ab" * 32: "anna", "cd" * 32: "bert"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"anna",
+        b"anna:abc",
+        b"anna:" + b"x" * 64,
+        b"anna:" + "é".encode() * 64,
+        b"An Na:" + b"ab" * 32,
+        b"\xff:" + b"ab" * 32,
+    ],
+)
+def test_a_file_of_tokens_with_a_wrong_line_is_named_at_the_start(tmp_path: Path, line: bytes) -> None:
+    file = tmp_path / "tokens"
+    file.write_bytes(line + b"\n")
+    with pytest.raises(ConfigError, match=r"TOKENS_FILE=.*tokens"):
+        read_token_file(file)

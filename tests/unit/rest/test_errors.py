@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -202,3 +203,15 @@ def test_a_token_is_needed_when_there_are_any(guarded: Front) -> None:
 
     check(client.get("/images"), 401, "AUTH_FAILED")
     assert client.get("/images", headers={"Authorization": f"Token {TOKEN}"}).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e400", "-Infinity"])
+@pytest.mark.parametrize(("path", "param"), [("/scan/url", "url"), ("/images/states", "hashes"), ("/v1/identify", "n")])
+def test_a_number_that_is_none_makes_no_answer_that_is_no_json(
+    client: FlaskClient, path: str, param: str, number: str
+) -> None:
+    answer = client.post(path, data=f'{{"{param}": {number}, "photo": "x"}}', content_type="application/json")
+    assert answer.status_code == 400
+    document = json.loads(answer.text, parse_constant=pytest.fail)
+    assert document["code"] in {"BAD_PARAM", "MALFORMED_JSON"}
+    assert document.get("value") is None

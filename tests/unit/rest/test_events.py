@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 import rest.events
-from facerec.errors import StoreUnavailable
+from facerec.errors import Backpressure, InternalError, StoreUnavailable
 from facerec.ports import Change
 from rest.app import create_app
 from rest.hub import BACKLOG, EventHub
 from tests.front import HASH, OTHER_TOKEN, TOKEN, FakeChanges, Front
 
 OTHER = "cd" * 32
+LONGEST = 20.0
 
 
 class Listener:
@@ -107,8 +108,7 @@ def test_wrong_parameters_are_named(client: FlaskClient, query: str) -> None:
 
 
 def test_streams_are_bounded(front: Front) -> None:
-    front.settings = replace(front.settings, rest=replace(front.settings.rest, event_streams=2))
-    front.hub = EventHub(front.changes, 2)
+    front.hub = EventHub(front.changes, 4)
     client = create_app(front.services).test_client()
     first, second = Listener(client), Listener(client)
 
@@ -121,6 +121,54 @@ def test_streams_are_bounded(front: Front) -> None:
     assert third.next()[0] == "ready"
     second.close()
     third.close()
+
+
+def test_an_owner_who_takes_all_streams_that_he_can_leaves_some_to_others(guarded: Front) -> None:
+    guarded.hub = EventHub(guarded.changes, 4)
+    client = create_app(guarded.services).test_client()
+    greedy = [Listener(client, x_api_key=TOKEN) for _ in range(2)]
+
+    refused = client.get("/events", headers={"x-api-key": TOKEN})
+    assert (refused.status_code, refused.get_json()["code"]) == (429, "BACKPRESSURE")
+    assert "2 streams of events are yours" in refused.get_json()["reason"]
+    assert "close some, or ask for the states" in refused.get_json()["reason"]
+    theirs = Listener(client, x_api_key=OTHER_TOKEN)
+    assert theirs.next()[0] == "ready"
+
+    greedy.pop().close()
+    greedy.append(Listener(client, x_api_key=TOKEN))
+    for listener in (*greedy, theirs):
+        listener.close()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 64])
+def test_whoever_comes_gets_a_stream_while_one_is_free(limit: int) -> None:
+    hub = EventHub(FakeChanges(), limit)
+    taken = []
+    while sum(taken) < limit:
+        owner = f"owner{len(taken)}"
+        taken.append(take_all(hub, owner))
+        assert taken[-1] > 0
+    assert taken == sorted(taken, reverse=True)
+    with pytest.raises(Backpressure, match=f"all {limit} streams"):
+        hub.open("one more")
+    hub.end()
+
+
+def take_all(hub: EventHub, owner: str) -> int:
+    """How many streams an owner gets."""
+    taken = 0
+    with suppress(Backpressure):
+        while True:
+            hub.open(owner)
+            taken += 1
+    return taken
+
+
+def test_no_stream_at_all_is_a_setting(front: Front) -> None:
+    front.hub = EventHub(front.changes, 0)
+    refused = create_app(front.services).test_client().get("/events")
+    assert (refused.status_code, refused.get_json()["code"]) == (429, "BACKPRESSURE")
 
 
 def test_a_client_that_goes_is_forgotten(client: FlaskClient, front: Front) -> None:
@@ -184,7 +232,7 @@ def test_a_stream_does_not_live_for_ever(client: FlaskClient, monkeypatch: pytes
 
 def test_a_client_that_reads_too_slowly_is_cut_off() -> None:
     changes = FakeChanges()
-    hub = EventHub(changes, 2)
+    hub = EventHub(changes, 4)
     slow, quick = hub.open("default"), hub.open("default")
     for _ in range(BACKLOG + 1):
         changes.put(Change("default", HASH, "done"))
@@ -214,3 +262,21 @@ def test_streams_may_come_and_go_at_once() -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+@pytest.mark.parametrize("error", [InternalError("Redis refused a command"), ZeroDivisionError()])
+def test_streams_end_when_the_events_break_and_others_begin_anew(error: Exception) -> None:
+    """Else they would wait for ever for a thread that is dead."""
+    changes = FakeChanges()
+    hub = EventHub(changes, 2)
+    stream = hub.open("default")
+    changes.put(error)
+    assert stream.next(LONGEST) is None
+    assert stream.ended
+    assert changes.subscriptions[0].closed.wait(LONGEST)
+
+    following = hub.open("default")
+    changes.put(Change("default", HASH, "done"))
+
+    assert following.next(LONGEST) == Change("default", HASH, "done")
+    hub.close()

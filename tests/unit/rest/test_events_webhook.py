@@ -7,7 +7,7 @@ import json
 import pytest
 from flask.testing import FlaskClient
 
-from facerec.errors import ForbiddenUrl
+from facerec.errors import Backpressure, ForbiddenUrl
 from facerec.services.webhooks import signature
 from rest.webhook import NewWebhook, Tried, Webhook
 from tests.front import OTHER_TOKEN, TOKEN, Front
@@ -49,7 +49,9 @@ def test_setting_it_again_makes_a_new_secret(client: FlaskClient) -> None:
     assert len(secrets) == 3
 
 
-@pytest.mark.parametrize("body", [{}, {"url": "ftp://x"}, {"url": URL, "secret": "mine"}])
+@pytest.mark.parametrize(
+    "body", [{}, {"url": "ftp://x"}, {"url": "http://x:99999/"}, {"url": "http://x:y/"}, {"url": URL, "secret": "mine"}]
+)
 def test_wrong_bodies_are_named(client: FlaskClient, body: object) -> None:
     assert client.put("/webhook", json=body).get_json()["code"] == "BAD_PARAM"
 
@@ -75,6 +77,15 @@ def test_a_test_call_that_fails_says_why(client: FlaskClient, front: Front) -> N
         "status": None,
         "error": "leads to an address that must not be fetched from",
     }
+
+
+def test_too_many_test_calls_at_once_are_refused(client: FlaskClient, front: Front) -> None:
+    client.put("/webhook", json={"url": URL})
+    front.fetcher.failures["post"] = Backpressure("too many URLs are being fetched; come again later", 5)
+
+    answer = client.post("/webhook/test")
+
+    assert (answer.status_code, answer.get_json()["code"], answer.headers["Retry-After"]) == (429, "BACKPRESSURE", "5")
 
 
 def test_each_owner_has_its_own(guarded_client: FlaskClient) -> None:

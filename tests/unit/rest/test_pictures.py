@@ -105,6 +105,25 @@ def test_the_overlay_frames_every_face(keeping: Front, client: FlaskClient) -> N
     assert {element.tag.removeprefix(SVG) for element in drawing.iter()} == {"svg", "title", "image", "g", "rect"}
 
 
+def test_a_name_with_what_xml_has_not_leaves_the_overlay_whole(keeping: Front, client: FlaskClient) -> None:
+    keeping.admissions.documents["default", HASH] = DOCUMENT | {"names": ["a\ufffe\uffff.jpg"]}
+
+    drawing = ElementTree.fromstring(client.get(f"/images/{HASH}/overlay").data)
+
+    assert drawing.findtext(f"{SVG}title") == "a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}.jpg"
+
+
+def test_what_a_browser_keeps_is_sent_again_when_it_has_changed(keeping: Front, client: FlaskClient) -> None:
+    overlay, thumbnail = f"/images/{HASH}/overlay", "/faces/4096/thumbnail"
+    kept = {path: {"If-None-Match": client.get(path).headers["ETag"]} for path in (overlay, thumbnail)}
+    assert [client.get(path, headers=headers).status_code for path, headers in kept.items()] == [304, 304]
+
+    keeping.admissions.documents["default", HASH] = DOCUMENT | {"faces": []}
+    keeping.images.put(PLACE, {"face-0.jpg": b"another"})
+
+    assert [client.get(path, headers=headers).status_code for path, headers in kept.items()] == [200, 200]
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from facerec.errors import StoreUnavailable
 from rest.auth import fingerprint
 from rest.services import Services
-from tests.front import OTHER_TOKEN, TOKEN, Front
+from tests.front import API_KEY, OTHER_TOKEN, TOKEN, Front
 
 
 @pytest.fixture
@@ -33,6 +33,15 @@ def test_each_token_has_its_own_limit(guarded_client: FlaskClient) -> None:
     assert guarded_client.get("/images", headers={"x-api-key": OTHER_TOKEN}).status_code == 200
     assert guarded_client.get("/images", headers={"x-api-key": "wrong"}).status_code == 401
     assert guarded_client.get("/healthz").status_code == 200
+
+
+@pytest.mark.usefixtures("limited")
+def test_a_token_is_counted_where_nextcloud_asks_too_and_its_key_is_not(guarded_client: FlaskClient) -> None:
+    statuses = [guarded_client.get("/open", headers={"x-api-key": TOKEN}).status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    assert guarded_client.get("/images", headers={"x-api-key": TOKEN}).status_code == 429
+    statuses = [guarded_client.get("/open", headers={"x-api-key": API_KEY}).status_code for _ in range(3)]
+    assert statuses == [200, 200, 200]
 
 
 class NobodyCounts:
@@ -57,9 +66,10 @@ def test_without_a_limit_nobody_is_counted(guarded_client: FlaskClient, guarded:
     assert rates.asked == 0
 
 
-def test_the_log_says_who_asked_what(guarded_client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("path", ["/images", "/open"])
+def test_the_log_says_who_asked_what(guarded_client: FlaskClient, caplog: pytest.LogCaptureFixture, path: str) -> None:
     with caplog.at_level(logging.INFO):
-        guarded_client.get("/images", headers={"x-api-key": TOKEN})
+        guarded_client.get(path, headers={"x-api-key": TOKEN})
     (record,) = [found for found in caplog.records if getattr(found, "action", "") == "request"]
     assert (record.token, record.owner, record.client) == (fingerprint(TOKEN), "default", "127.0.0.1")
     assert TOKEN not in str(vars(record))

@@ -37,6 +37,15 @@ def test_a_multipart_file_is_queued(client: FlaskClient, front: Front) -> None:
     assert front.publisher.jobs[0].name == "a.jpg"
 
 
+def test_of_two_files_in_a_form_none_is_overlooked(client: FlaskClient, front: Front) -> None:
+    answer = client.post(
+        "/scan/image/a.jpg", data={"file": [(io.BytesIO(IMAGE), "a.jpg"), (io.BytesIO(IMAGE), "b.jpg")]}
+    )
+
+    assert (answer.status_code, answer.get_json()["code"], answer.get_json()["param"]) == (400, "BAD_PARAM", "file")
+    assert front.publisher.jobs == []
+
+
 def test_a_large_file_is_no_matter_whole_or_as_a_part(front: Front) -> None:
     front.settings = replace(front.settings, rest=replace(front.settings.rest, max_upload_bytes=500_000))
     client = create_app(front.services).test_client()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, cast
 from unittest.mock import Mock
 
 import pytest
 
+from facerec.errors import InternalError
 from facerec.identity import image_hash
 from facerec.index import FaceIndex
 from facerec.jobs import ScanJob
@@ -117,3 +119,40 @@ def test_a_picture_that_a_person_waits_for_goes_at_once(
     under_way[2].waiting = Mock()
     committer.finished(under_way[2], analysis(2.0))
     assert rule.batches.get(timeout=LONGEST) == 2
+
+
+def test_one_image_under_way_twice_is_written_twice(
+    committer: Committer, rule: Rule, flights: Flights, under_way: list[Flight]
+) -> None:
+    """It was erased in mid-scan and sent again at once: one of the two jobs is found to be obsolete, and both must end."""
+    committer.finished(under_way[0], analysis(0.0))
+    assert rule.batches.get(timeout=LONGEST) == 1
+    job = under_way[1].job
+    again = flights.board(replace(job, ticket=ALL), Delivery("scan", {}, job.body, redelivered=False, token=ALL))
+    assert again is not None
+    for flight in (under_way[1], again, under_way[2]):
+        committer.finished(flight, analysis(1.0))
+    assert rule.batches.get(timeout=LONGEST) == 2
+    assert rule.batches.get(timeout=LONGEST) == 1
+    committer.close()
+    assert len(flights) == ALL - 3
+
+
+def test_an_image_that_the_store_refuses_to_put_aside_is_told_so_and_its_neighbours_are_written(
+    rule: Rule, committer: Committer
+) -> None:
+    refusal = InternalError("Redis refused a command: WRONGTYPE")
+
+    def put_aside(_commits: Any, images: Sequence[str]) -> list[bool]:
+        if "damaged" in images:
+            raise refusal
+        return [image == "sound" for image in images]
+
+    told: queue.SimpleQueue[tuple[str, bool | InternalError]] = queue.SimpleQueue()
+    cast("Any", rule).put_aside = put_aside
+    cast("Any", rule).load = Mock()
+    commits = Mock()
+    for image in ("sound", "damaged", "obsolete"):
+        committer.put_aside(commits, cast("Any", image), lambda done, image=image: told.put((image, done)))  # type: ignore[misc]
+    expected = {"sound": True, "damaged": refusal, "obsolete": False}
+    assert dict(told.get(timeout=LONGEST) for _ in expected) == expected

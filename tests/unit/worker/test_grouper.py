@@ -11,9 +11,11 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from facerec.encodings import distances
 from facerec.faces import Box, Face, Model
 from facerec.index import FaceIndex
 from facerec.records import pack_face
+from facerec.services.grouping import RADIUS
 from facerec.services.grouping_follower import search_in
 from worker.grouper import FACES_AT_ONCE, Grouper
 
@@ -71,10 +73,21 @@ def grouper_of(committer: Any) -> Grouper:
 
 def test_the_pieces_together_find_what_one_question_finds(line: Line, index: FaceIndex, rows: np.ndarray) -> None:
     faces = list(range(4096, 4096 + COUNT))
-    found = grouper_of(line)._search(OWNER, Model.HOG, faces, rows)
+    found = grouper_of(line)._search(OWNER, Model.HOG, faces, rows, None)
     assert len(found) == COUNT
     assert any(found)
-    assert found == search_in(index, OWNER, Model.HOG, faces, rows)
+    assert found == search_in(index, OWNER, Model.HOG, faces, rows, None)
+
+
+def test_the_nearest_come_first_and_no_face_is_its_own_neighbour(index: FaceIndex, rows: np.ndarray) -> None:
+    faces = list(range(4096, 4096 + COUNT))
+    found = search_in(index, OWNER, Model.HOG, faces, rows, None)
+    for probe, around in enumerate(found):
+        far = distances(rows[probe : probe + 1], rows)
+        expected = [(float(far[n]), faces[n]) for n in range(COUNT) if far[n] <= RADIUS and n != probe]
+        assert [(each.distance, each.face_id) for each in around] == sorted(expected)
+    assert search_in(index, OWNER, Model.HOG, faces, rows, 2) == [around[:2] for around in found]
+    assert search_in(index, "nobody", Model.HOG, faces, rows, 2) == [[]] * COUNT
 
 
 def test_another_question_is_answered_between_two_pieces(line: Line, rows: np.ndarray) -> None:
@@ -88,6 +101,6 @@ def test_another_question_is_answered_between_two_pieces(line: Line, rows: np.nd
                 line.ask(lambda _: told.append("person"))
 
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(grouper_of(Crowded())._search, OWNER, Model.HOG, list(range(COUNT)), rows).result(LONGEST)
+        thread.submit(grouper_of(Crowded())._search, OWNER, Model.HOG, list(range(COUNT)), rows, None).result(LONGEST)
     assert told[:2] == ["piece", "person"]
     assert told.count("piece") == 4

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import queue
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import uuid4
@@ -10,11 +12,12 @@ from uuid import uuid4
 import pytest
 
 from facerec.adapters.imagestore import open_image_store
-from facerec.errors import FacerecError, ImageStoreUnavailable, UnreadableImage
+from facerec.errors import FacerecError, ImageStoreUnavailable, InternalError, UnreadableImage
 from facerec.faces import Analysis, Model, Renderings
 from facerec.identity import image_hash
 from facerec.jobs import ScanJob
 from facerec.ports import ImageStore, Place
+from worker import keeper
 from worker.flights import Flight
 from worker.keeper import Keeper, Keeping
 
@@ -27,12 +30,19 @@ class Errands:
     def __init__(self, *erased: Place) -> None:
         self.erased = list(erased)
         self.settled: list[Place] = []
+        self.finished = 0
+        self.tried = threading.Semaphore(0)
         self.due = {"erasures", "retention"}
 
     def turn(self, errand: str, seconds: float) -> bool:
+        if errand == "erasures":
+            self.tried.release()
         mine = errand in self.due
         self.due.discard(errand)
         return mine
+
+    def finish(self, limit: int, after: float) -> None:
+        self.finished += 1
 
     def erasure(self, owner: str, image_hash: str) -> Place | None:
         return None
@@ -181,11 +191,60 @@ def test_what_dead_calls_left_is_swept_up_in_turn_even_when_no_pictures_are_kept
         desk.keeper.close()
 
 
+def test_what_others_began_is_finished_in_turn_even_when_no_pictures_are_kept(store: ImageStore) -> None:
+    for kept in (store, open_image_store("none")):
+        desk = Desk(kept)
+        desk.errands.due = {"finish"}
+        for _ in range(2):
+            desk.keeper.tidy()
+        assert desk.errands.finished == 1
+        desk.keeper.close()
+
+
 def test_an_erasure_stays_open_while_the_store_is_away() -> None:
     desk = Desk(Away(), Errands(PLACE))
 
-    with pytest.raises(ImageStoreUnavailable):
-        desk.keeper.tidy()
+    desk.keeper.tidy()
 
     assert desk.errands.settled == []
+    desk.keeper.close()
+
+
+class Refusing(Errands):
+    """Some errands meet keys of a wrong type."""
+
+    def __init__(self, *refused: str) -> None:
+        super().__init__(PLACE)
+        self.due = {"contacts", "finish", "erasures", "retention"}
+        self.refused = refused
+
+    def turn(self, errand: str, seconds: float) -> bool:
+        if errand in self.refused:
+            raise InternalError("Redis refused a command: WRONGTYPE")
+        return super().turn(errand, seconds)
+
+
+def test_an_errand_that_is_refused_keeps_no_other_from_being_done(
+    store: ImageStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.put(PLACE, {"original": BODY})
+    desk = Desk(store, Refusing("contacts", "finish"))
+
+    desk.keeper.tidy()
+
+    assert desk.errands.settled == [PLACE]
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert ["contacts" in told[0], "finish" in told[1]] == [True, True]
+    assert all("facerec fsck" in message for message in told)
+    desk.keeper.close()
+
+
+def test_a_refused_errand_ends_no_worker(store: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "ERASURES_EVERY", 0.01)
+    desk = Desk(store, Refusing("contacts", "finish", "retention"))
+
+    desk.errands.tried.acquire(timeout=10)
+    desk.errands.tried.acquire(timeout=10)
+
+    assert desk.passed.empty()
     desk.keeper.close()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from facerec.errors import InternalError
+from worker import pulse as module
 from worker.pulse import Pulse
 
 LONGEST = 10.0
@@ -30,7 +35,7 @@ class Board:
 
 def test_the_file_is_touched_when_the_index_is_loaded(tmp_path: Path) -> None:
     board, state, file = Board(), {"loading": "1 of 2 images"}, tmp_path / "alive"
-    pulse = Pulse("w", board, lambda: dict(state), file)
+    pulse = Pulse("w", board, lambda: dict(state), file, lambda: None)
     pulse.start()
     assert board.told.get(timeout=LONGEST) == {"loading": "1 of 2 images"}
     assert not file.exists()
@@ -43,3 +48,25 @@ def test_the_file_is_touched_when_the_index_is_loaded(tmp_path: Path) -> None:
     pulse.close()
     assert board.told.get(timeout=LONGEST) is None
     assert board.told.empty()
+
+
+def test_a_board_that_refuses_what_it_is_told_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(Board):
+        def alive(self, worker: str, state: Mapping[str, Any], seconds: float) -> None:
+            super().alive(worker, state, seconds)
+            raise InternalError("Redis refused a command: WRONGTYPE")
+
+    monkeypatch.setattr(module, "EVERY", 0.01)
+    board = Refusing()
+    pulse = Pulse("w", board, dict, None, lambda: None)
+    pulse.start()
+    assert [board.told.get(timeout=LONGEST) for _ in range(2)] == [{}, {}]
+    pulse.close()
+
+
+def test_a_pulse_that_breaks_ends_the_worker() -> None:
+    ended = threading.Event()
+    pulse = Pulse("w", Board(), lambda: {"faces": 1 // 0}, None, ended.set)
+    pulse.start()
+    assert ended.wait(LONGEST)
+    pulse.close()

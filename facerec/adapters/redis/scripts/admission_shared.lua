@@ -22,7 +22,11 @@ local function queue(owner, p, hash, name, ticket, queued_at)
   local state = redis.call('HGET', key, 'state')
   if state == 'done' then
     publish_name(p, hash, name)
-  elseif not state or (state == 'failed' and tonumber(redis.call('HGET', key, 'failed_ticket')) < tonumber(ticket)) then
+    return 'ok'
+  end
+  -- Whether a job is lost is asked of the newest: see lost.lua.
+  redis.call('HSET', key, 'queued_at', queued_at)
+  if not state or (state == 'failed' and tonumber(redis.call('HGET', key, 'failed_ticket')) < tonumber(ticket)) then
     redis.call('HDEL', key, 'code', 'reason', 'done_at')
     set_state(owner, p, hash, 'queued')
   end

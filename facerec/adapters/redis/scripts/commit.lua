@@ -97,6 +97,7 @@ local function publish_names(image)
   if to_publish < 0 then
     unpublished[#unpublished + 1] = image.owner
     unpublished[#unpublished + 1] = image.hash
+    note_unfinished(key)
     return
   end
   for _, name in ipairs(redis.call('HKEYS', key)) do publish_name(image.p, image.hash, name) end

@@ -14,6 +14,7 @@ local NAMES_READ = 5000 -- the most that one step reads
 local KNOWN_STATES = {queued = true, processing = true, done = true, failed = true}
 local OPEN_STATES = {'queued', 'processing', 'failed'}
 
+local function prefix_of(owner) return owner == 'default' and '' or owner .. '\31' end
 local function document(p, hash) return p .. 'image:' .. hash end
 
 local function in_database(database, ...)
@@ -141,8 +142,22 @@ local function withdraw_name(p, hash, name)
   end
 end
 
--- Names of an image that was erased, until withdraw_names.lua has been at them. They lead to an image that is not there.
+-- What takes several steps is noted with its first and struck out with its last: whoever began it may die in between, and a
+-- worker goes on then.
+local function note_unfinished(what) redis.call('ZADD', 'unfinished', string.format('%.6f', seconds_now()), what) end
+local function strike_out(what) redis.call('ZREM', 'unfinished', what) end
+
+-- Names of an image that was erased, or taken out by a repair, until withdraw_names.lua has been at them. They lead to an image
+-- that is not there.
 local function withdrawn_key(p, hash) return p .. 'withdrawn:' .. hash end
+
+-- Strike out an image of many names when all of them are withdrawn or published that should be.
+local function settle_names(p, hash)
+  if redis.call('EXISTS', withdrawn_key(p, hash)) == 1 then return end
+  local is_done = redis.call('HGET', document(p, hash), 'state') == 'done'
+  if is_done and redis.call('HLEN', p .. 'names:' .. hash) > in_database(HASH_TO_NAMES, 'SCARD', p .. hash) then return end
+  strike_out(p .. 'names:' .. hash)
+end
 
 -- What follows a journal position: nil when it is the end, {'gap'}, or {'moved', entries}.
 local function after_position(position)
@@ -202,12 +217,15 @@ local function uncount(p, hash)
   end
 end
 
+-- An image is in a crowd no more but still there, or the crowds are others now: nobody may trust what he remembers of them.
+local function forget_crowds() redis.call('DEL', 'crowd:since') end
+
 local function unlink_aside(p, hash)
   redis.call('SELECT', ASIDE_LINKS)
   for _, other in ipairs(redis.call('SMEMBERS', p .. hash)) do redis.call('SREM', p .. other, hash) end
   redis.call('DEL', p .. hash)
   redis.call('SELECT', OWN)
-  redis.call('ZREM', p .. 'crowd:aside', hash)
+  if redis.call('ZREM', p .. 'crowd:aside', hash) == 1 then forget_crowds() end
 end
 
 -- An image is no longer in the set aside; returns how many faces it had there.
@@ -262,8 +280,9 @@ local function advance_counter(ticket)
   if tonumber(redis.call('GET', 'ticket') or 0) < tonumber(ticket) then redis.call('SET', 'ticket', ticket) end
 end
 
--- The face id in a face record (facerec.records), as text.
+-- The face id in a face record (facerec.records), as text; '0', which no face has, when the record is too short to have one.
 local function face_of(record)
+  if #record < 12 then return '0' end
   local low, high = struct.unpack('<I4I4', record, 5)
   return string.format('%.0f', high * 4294967296 + low)
 end

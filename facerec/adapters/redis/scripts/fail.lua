@@ -1,5 +1,7 @@
 -- A job was given up. ARGV: owner, p, hash, ticket, now, code, reason.
 local owner, p, hash, ticket, now, code, reason = unpack(ARGV)
+-- The image was erased, and what is there now came later.
+if is_erased(p, hash, ticket) then return 'erased' end
 local key = document(p, hash)
 local doc = redis.call('HMGET', key, 'state', 'claim')
 if not doc[1] then return 'unknown' end

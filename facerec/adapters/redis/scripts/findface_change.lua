@@ -6,12 +6,12 @@ if not is_listed(p, face) then return 'unknown' end
 if change.person and redis.call('EXISTS', p .. 'person:' .. change.person) == 0 then return 'no person' end
 for how, names in pairs(change.galleries or {}) do
   for _, name in ipairs(names) do
-    if how ~= 'del' and name ~= 'default' and not redis.call('ZSCORE', p .. 'galleries', name) then
+    if how ~= 'del' and name ~= 'default' and not is_gallery(p, name) then
       return {'no gallery', name}
     end
   end
 end
-for name, value in pairs(change.fields or {}) do redis.call('HSET', face_key(p, face), name, value) end
+if change.fields then set_fields(p, face, change.fields) end
 if change.meta then set_meta(p, face, change.meta) end
 for how, names in pairs(change.galleries or {}) do
   local wanted = {}

@@ -2,7 +2,7 @@
 -- with: contacts_shared
 -- Remove a face from its image. ARGV: owner, p, hash, face, journal length, SHA-1 of the image's records, SHA-1 of its sorted
 -- links, then the hashes of linked images that match no other of its faces. Returns 'changed' when the image did,
--- 'empty' when a posted photo has no face left, else 'ok'.
+-- 'last' when a posted photo would have no face left: then nothing is written, and the photo is to be erased; else 'ok'.
 local owner, p, hash, face, length, seen, seen_links = unpack(ARGV, 1, 7)
 local key = p .. hash
 local records = in_database(FACES, 'LRANGE', key, 0, -1)
@@ -14,6 +14,7 @@ for _, record in ipairs(records) do
   if face_of(record) ~= face then left[#left + 1] = record end
 end
 if #left == #records then return 'changed' end
+if #left == 0 and redis.call('HEXISTS', document(p, hash), 'posted') == 1 then return 'last' end
 local ticket = redis.call('HGET', document(p, hash), 'ticket')
 redis.call('SELECT', LINKS)
 for i = 8, #ARGV do
@@ -32,5 +33,4 @@ withdraw_aside(p, hash)
 set_current(p, hash, 'faces', #left)
 set_current(p, hash, 'position', position)
 owe_aside(p, hash)
-if #left == 0 and redis.call('HEXISTS', document(p, hash), 'posted') == 1 then return 'empty' end
 return 'ok'

@@ -9,11 +9,17 @@ local function record_of(hash, face, number)
     if face_of(other) == face then return other end
   end
 end
--- As it is stored, but without galleries that were removed.
+-- As it is stored, but without galleries that are being removed.
 local function attributes_of(face)
   local fields = redis.call('HGETALL', face_key(p, face))
   for i = 1, #fields, 2 do
-    if fields[i] == 'galleries' then fields[i + 1] = table.concat(galleries_of(p, face), ',', 2) end
+    if fields[i] == 'galleries' then
+      local left = {}
+      for _, name in ipairs(split(fields[i + 1])) do
+        if not is_being_removed(p, name) then left[#left + 1] = name end
+      end
+      fields[i + 1] = table.concat(left, ',')
+    end
   end
   return fields
 end

@@ -7,8 +7,13 @@ local LOGGED = 10000 -- changes of a gallery that a worker may fall behind befor
 local function face_key(p, face) return p .. 'face:' .. face end
 local function gallery_key(p, gallery) return p .. 'gallery:' .. gallery end
 local function meta_key(p, meta) return p .. 'meta:' .. meta end
--- Faces whose field still names a gallery that was removed: see findface_gallery.lua.
-local function removed_key(p, gallery) return p .. 'removed:' .. gallery end
+
+-- A gallery's number in the list of galleries, nil for none. It is negative while the gallery is being removed: then nobody sees
+-- the gallery any more, but its name is not free. The release before knows no such numbers: to it the gallery is one like others
+-- whose faces become fewer. So a name stands for one gallery at a time, whoever makes, fills or removes it meanwhile.
+local function number_of(p, gallery) return tonumber(redis.call('ZSCORE', p .. 'galleries', gallery) or nil) end
+local function is_gallery(p, gallery) return (number_of(p, gallery) or -1) >= 0 end
+local function is_being_removed(p, gallery) return (number_of(p, gallery) or 0) < 0 end
 
 local function log_change(p, gallery, sign, face)
   local version = redis.call('HINCRBY', p .. 'gallery:versions', gallery, 1)
@@ -19,10 +24,7 @@ end
 local function join(p, gallery, face, meta)
   if redis.call('ZADD', gallery_key(p, gallery), face, face) == 0 then return end
   redis.call('HINCRBY', gallery_key(p, gallery) .. ':metas', meta, 1)
-  if gallery == 'default' then return end
-  log_change(p, gallery, '+', face)
-  -- It may have been in a gallery of this name before; what its field says of that is true again.
-  redis.call('ZREM', removed_key(p, gallery), face)
+  if gallery ~= 'default' then log_change(p, gallery, '+', face) end
 end
 
 local function leave(p, gallery, face, meta)
@@ -39,12 +41,10 @@ local function split(text)
   return parts
 end
 
--- Every gallery that a face is in, 'default' first.
+-- Every gallery that a face is in, 'default' first; those that are being removed, too.
 local function galleries_of(p, face)
   local found = {'default'}
-  for _, name in ipairs(split(redis.call('HGET', face_key(p, face), 'galleries'))) do
-    if not redis.call('ZSCORE', removed_key(p, name), face) then found[#found + 1] = name end
-  end
+  for _, name in ipairs(split(redis.call('HGET', face_key(p, face), 'galleries'))) do found[#found + 1] = name end
   return found
 end
 
@@ -71,12 +71,12 @@ local function set_meta(p, face, meta)
   redis.call('HSET', face_key(p, face), 'meta', meta)
 end
 
--- Galleries of a face besides 'default' become exactly these; those that do not exist are left out.
+-- Galleries of a face besides 'default' become exactly these; those that do not exist, or not for long, are left out.
 local function set_galleries(p, face, wanted)
   local meta = redis.call('HGET', face_key(p, face), 'meta') or ''
   local keep, names = {}, {}
   for _, name in ipairs(wanted) do
-    if name ~= 'default' and not keep[name] and redis.call('ZSCORE', p .. 'galleries', name) then
+    if name ~= 'default' and not keep[name] and is_gallery(p, name) then
       keep[name] = true
       names[#names + 1] = name
       join(p, name, face, meta)
@@ -127,10 +127,18 @@ local function is_friend(p, face, since, days)
   return count >= days
 end
 
+-- What is said of a face may change where and when its person was seen: the old sighting goes with what told of it.
+local function set_fields(p, face, fields)
+  local person = person_of(p, face) or ''
+  move_sightings(p, {face}, {[face] = person}, '')
+  for name, value in pairs(fields) do redis.call('HSET', face_key(p, face), name, value) end
+  move_sightings(p, {face}, {}, person)
+end
+
 -- What was posted with a face. `wish` is facerec.enrolment.Enrolment as JSON.
 local function enrol(p, face, wanted, wish)
   show(p, face)
-  for name, value in pairs(wanted.fields) do redis.call('HSET', face_key(p, face), name, value) end
+  set_fields(p, face, wanted.fields)
   if wanted.meta then set_meta(p, face, wanted.meta) end
   local galleries = galleries_of(p, face)
   for _, name in ipairs(wish.galleries) do galleries[#galleries + 1] = name end
@@ -160,9 +168,6 @@ end
 local function forget_face(p, face)
   local meta = redis.call('HGET', face_key(p, face), 'meta') or ''
   for _, gallery in ipairs(galleries_of(p, face)) do leave(p, gallery, face, meta) end
-  for _, gallery in ipairs(split(redis.call('HGET', face_key(p, face), 'galleries'))) do
-    redis.call('ZREM', removed_key(p, gallery), face)
-  end
   if redis.call('ZREM', p .. 'hidden', face) == 1 then log_change(p, '*hidden', '-', face) end
   if meta ~= '' then redis.call('ZREM', meta_key(p, meta), face) end
   forget_faces(p, {face}, redis.call('TIME')[1])

@@ -12,10 +12,7 @@ local function check_face(face)
   if not listed and not hidden then problem(face, 'is in no gallery') end
   local said = redis.call('HMGET', face_key(p, face), 'galleries', 'meta')
   for _, name in ipairs(split(said[1] or '')) do
-    -- A gallery that is being removed has its faces already no more.
-    if not redis.call('ZSCORE', gallery_key(p, name), face) and not redis.call('ZSCORE', removed_key(p, name), face) then
-      problem(face, 'is not in its gallery ' .. name)
-    end
+    if not redis.call('ZSCORE', gallery_key(p, name), face) then problem(face, 'is not in its gallery ' .. name) end
   end
   local meta = said[2] or ''
   if meta ~= '' and not redis.call('ZSCORE', meta_key(p, meta), face) then
@@ -25,7 +22,10 @@ end
 
 local function check_image(hash)
   if redis.call('HGET', document(p, hash), 'state') ~= 'done' then return end
-  for _, record in ipairs(in_database(FACES, 'LRANGE', p .. hash, 0, -1)) do check_face(face_of(record)) end
+  for _, record in ipairs(in_database(FACES, 'LRANGE', p .. hash, 0, -1)) do
+    local face = face_of(record)
+    if face ~= '0' then check_face(face) end
+  end
 end
 
 local function is_there(face, ticket, number)

@@ -2,7 +2,7 @@
 -- Returns 'ok', or 'not empty' unless an import was cut off before.
 if redis.call('EXISTS', 'import') == 1 then return 'ok' end
 for _, owner in ipairs(redis.call('SMEMBERS', 'owners')) do
-  local p = owner == 'default' and '' or owner .. '\31'
+  local p = prefix_of(owner)
   if redis.call('EXISTS', p .. 'images') == 1 then return 'not empty' end
 end
 for database = NAME_TO_HASH, ASIDE_LINKS do

@@ -260,8 +260,8 @@ local function answered(p, token)
   return answer and cjson.decode(answer)
 end
 
-local function answer(p, token, reply)
-  redis.call('SET', p .. 'people:done:' .. token, cjson.encode(reply), 'EX', REMEMBERED)
+local function answer(p, token, reply, seconds)
+  redis.call('SET', p .. 'people:done:' .. token, cjson.encode(reply), 'EX', seconds or REMEMBERED)
   return reply
 end
 

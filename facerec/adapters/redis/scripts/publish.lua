@@ -2,7 +2,11 @@
 -- Returns the next cursor, '0' when that were the last.
 local p, hash, cursor = unpack(ARGV)
 -- It may have been erased meanwhile, and be on its way anew.
-if redis.call('HGET', document(p, hash), 'state') ~= 'done' then return '0' end
+if redis.call('HGET', document(p, hash), 'state') ~= 'done' then
+  settle_names(p, hash)
+  return '0'
+end
 local page = redis.call('HSCAN', p .. 'names:' .. hash, cursor, 'COUNT', NAMES_AT_ONCE)
 for i = 1, #page[2], 2 do publish_name(p, hash, page[2][i]) end
+if page[1] == '0' then settle_names(p, hash) end
 return page[1]

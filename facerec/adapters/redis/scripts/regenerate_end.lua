@@ -6,6 +6,7 @@ for database = ASIDE_FACES, ASIDE_LINKS do
   if in_database(database, 'DBSIZE') > 0 then return 'not empty' end
 end
 for _, owner in ipairs(redis.call('SMEMBERS', 'owners')) do redis.call('UNLINK', prefix_of(owner) .. 'crowd:aside') end
+forget_crowds()
 redis.call('SET', 'regenerate:last', report)
 redis.call('UNLINK', RUN, PENDING, UNSENT, NOTES, SWITCHED, BARRIER, 'regenerate:tries')
 return 'ended'

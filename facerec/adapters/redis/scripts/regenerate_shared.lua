@@ -3,7 +3,6 @@ local PARKED = '9000000000000' -- a due time that never comes: what is missing o
 local UNSENT = 'regenerate:unsent' -- what the conductor took last, until it says that the jobs are published
 local NOBODY = string.rep('0', 64)
 
-local function prefix_of(owner) return owner == 'default' and '' or owner .. '\31' end
 local function own_of(run) return redis.call('HGET', RUN, 'run') == run end
 local function is_switched() return redis.call('EXISTS', SWITCHED) == 1 end
 

@@ -19,6 +19,7 @@ for _, owner in ipairs(redis.call('SMEMBERS', 'owners')) do
   if redis.call('EXISTS', aside) == 1 then redis.call('RENAME', aside, crowd) end
   if redis.call('EXISTS', between) == 1 then redis.call('RENAME', between, aside) end
 end
+forget_crowds()
 local model, aside_model = redis.call('GET', 'model'), redis.call('HGET', RUN, 'aside_model')
 redis.call('SET', 'model', aside_model)
 redis.call('HSET', RUN, 'aside_model', model, 'state', 'running', 'switched_at', now, 'settle', 0)

@@ -8,6 +8,18 @@ local function is_its_own(record, ticket)
   return #record >= 12 and (ticket == '0' or math.floor(tonumber(face_of(record)) / 4096) == tonumber(ticket))
 end
 
+-- Do something to an image of very many names that keeps them, while withdraw_names.lua is to be told that they lead to it no
+-- more, some at a time. When an earlier erasure is still at it, all are withdrawn at once.
+local function with_names_aside(p, hash, work)
+  local key, aside = p .. 'names:' .. hash, withdrawn_key(p, hash)
+  if redis.call('HLEN', key) <= NAMES_AT_ONCE or redis.call('EXISTS', aside) == 1 then return work() end
+  redis.call('RENAME', key, aside)
+  note_unfinished(key)
+  local result = work()
+  redis.call('COPY', aside, key)
+  return result
+end
+
 -- Take an image out of databases 1 to 4, galleries, persons, contacts and every index; returns how many faces it had.
 local function take_out(owner, p, hash, ticket, length)
   for _, record in ipairs(in_database(FACES, 'LRANGE', p .. hash, 0, -1)) do
@@ -16,7 +28,8 @@ local function take_out(owner, p, hash, ticket, length)
       forget_contact_faces(p, face_of(record))
     end
   end
-  return (withdraw(owner, p, hash, ticket, length))
+  forget_crowds()
+  return with_names_aside(p, hash, function() return (withdraw(owner, p, hash, ticket, length)) end)
 end
 
 -- An image turned out to be damaged: show it as failed, so that sending it again scans it again.

@@ -1,4 +1,4 @@
--- Some names of an image that was erased lead to it no more. ARGV: p, hash, cursor, at first 0.
+-- Some names of an image that was erased, or taken out by a repair, lead to it no more. ARGV: p, hash, cursor, at first 0.
 -- Returns {next cursor, names}; the cursor is '0' when these were the last.
 local p, hash, cursor = unpack(ARGV)
 local key, names = withdrawn_key(p, hash), {}
@@ -10,4 +10,5 @@ for _, name in ipairs(names) do
   if not is_back or redis.call('HEXISTS', p .. 'names:' .. hash, name) == 0 then withdraw_name(p, hash, name) end
 end
 in_chunks('HDEL', key, names)
+if page[1] == '0' then settle_names(p, hash) end
 return {page[1], names}

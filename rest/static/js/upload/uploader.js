@@ -2,7 +2,8 @@
  * Sends pictures, some at once, and follows each to its end.
  *
  * When the service asks for a pause (429, 503), all wait as long as it says and go on with half as many at once; every
- * success after that lets it grow again. Nothing is given up for that reason.
+ * success after that lets it grow again. Nothing is given up for that reason. Where somebody was signed out, what was not
+ * sent waits for the same one to come back.
  */
 
 import { ApiError, call, namePath, post } from "../api.js";
@@ -22,6 +23,8 @@ class Uploader extends EventTarget {
   skipped = 0;
   reading = 0;
   pausedUntil = 0;
+  /** Whether the pause is because nobody answers, and not because somebody asked for it. */
+  outOfReach = false;
   pace = new Pace();
   counts = Object.fromEntries(STATES.map((state) => [state, 0]));
   #waiting = [];
@@ -31,6 +34,9 @@ class Uploader extends EventTarget {
   #seen = new Map();
   #unsure = new Set();
   #askTimer = null;
+  #signedOut = false;
+  /** Which list this is: what is still on its way for an earlier one counts no more. */
+  #run = 0;
 
   constructor() {
     super();
@@ -51,8 +57,10 @@ class Uploader extends EventTarget {
   async add(stream) {
     live.start();
     this.reading += 1;
+    const run = this.#run;
     try {
       for await (const found of stream) {
+        if (run !== this.#run) return;
         if (found.skipped) this.skipped += 1;
         else this.#enter(found);
         this.#changed();
@@ -69,6 +77,25 @@ class Uploader extends EventTarget {
     this.#changed();
   }
 
+  /** Forget everything: it is somebody else's turn. */
+  clear() {
+    this.#run += 1;
+    this.items = [];
+    this.skipped = 0;
+    this.pausedUntil = 0;
+    this.pace = new Pace();
+    for (const state of STATES) this.counts[state] = 0;
+    this.#waiting = [];
+    for (const known of [this.#byHash, this.#seen, this.#unsure]) known.clear();
+    this.#changed();
+  }
+
+  /** Somebody is signed in. */
+  goOn() {
+    this.#signedOut = false;
+    this.#pump();
+  }
+
   /** Send a failed one once more. */
   again(item) {
     if (item.state !== "failed") return;
@@ -79,7 +106,7 @@ class Uploader extends EventTarget {
   }
 
   #enter(found) {
-    const item = { ...found, id: this.items.length, state: "waiting", code: null, detail: null, hash: null };
+    const item = { ...found, run: this.#run, id: this.items.length, state: "waiting", code: null, detail: null, hash: null };
     this.items.push(item);
     this.counts.waiting += 1;
     if (found.problem) this.#fail(item, "UNREADABLE_IMAGE", found.problem);
@@ -89,7 +116,7 @@ class Uploader extends EventTarget {
 
   #pump() {
     const pause = this.pausedUntil - Date.now();
-    if (pause > 0) return;
+    if (pause > 0 || this.#signedOut) return;
     while (this.#sending < this.#limit && this.#waiting.length) this.#send(this.#waiting.shift());
   }
 
@@ -101,9 +128,9 @@ class Uploader extends EventTarget {
         ? await post("/scan/url", { url: item.url })
         : await call("POST", `/scan/image/${namePath(item.name)}`, { body: await item.blob() });
       this.#limit = Math.min(MOST_AT_ONCE, this.#limit + 1);
-      this.#accepted(item, answer.hash);
+      if (item.run === this.#run) this.#accepted(item, answer.hash);
     } catch (error) {
-      this.#refused(item, error);
+      if (item.run === this.#run) this.#refused(item, error);
     }
     this.#sending -= 1;
     this.#pump();
@@ -121,17 +148,27 @@ class Uploader extends EventTarget {
   }
 
   #refused(item, error) {
+    if (error.status === 401) {
+      this.#signedOut = true;
+      this.#wait(item);
+      return;
+    }
     const busy = error instanceof ApiError && (error.status === 429 || error.status === 503 || error.status === 0);
     if (!busy) {
       this.#fail(item, error.code ?? "UNREADABLE_IMAGE", error.message);
       return;
     }
     this.#limit = Math.max(1, Math.floor(this.#limit / 2));
-    this.#set(item, "waiting");
-    this.#waiting.unshift(item);
+    this.#wait(item);
+    this.outOfReach = error.status === 0;
     const seconds = Math.max(SHORTEST_PAUSE, error.retryAfter ?? 3);
     this.pausedUntil = Math.max(this.pausedUntil, Date.now() + seconds * 1000);
     setTimeout(() => this.#resume(), seconds * 1000 + 20);
+  }
+
+  #wait(item) {
+    this.#set(item, "waiting");
+    this.#waiting.unshift(item);
   }
 
   #resume() {

@@ -114,7 +114,8 @@ class Progress {
   #notice() {
     const pause = Math.ceil((uploader.pausedUntil - Date.now()) / 1000);
     const words = [];
-    if (pause > 0) words.push(`The service is busy and asks for a pause: going on in ${count(pause, "second")}.`);
+    const why = uploader.outOfReach ? "The service cannot be reached" : "The service is busy and asks for a pause";
+    if (pause > 0) words.push(`${why}: going on in ${count(pause, "second")}.`);
     if (uploader.skipped) words.push(`${count(uploader.skipped, "file")} left out, because they are no pictures.`);
     show(this.parts.notice, words.length > 0);
     this.parts.notice.textContent = words.join(" ");

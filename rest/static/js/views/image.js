@@ -5,6 +5,8 @@ import { fill, h, icon, stamp } from "../dom.js";
 import { live } from "../live.js";
 import { ask, attempt, tell } from "../notices.js";
 import { count, distance, reason, time, title } from "../words.js";
+import { Loading } from "./loading.js";
+import { noPicture } from "./missing.js";
 import { Stage, badge, face, nearness, picture } from "./parts.js";
 
 const MATCHES_SHOWN = 6;
@@ -12,16 +14,28 @@ const MATCHES_SHOWN = 6;
 export function imageView(main, hash) {
   const { content, parts } = stamp("view-image");
   main.append(content);
-  const load = () =>
-    attempt(async () => {
-      const image = await get(`/images/${hash}`);
-      const { faces } = image.state === "done" ? await get(`/images/${hash}/faces?limit=${MATCHES_SHOWN}`) : { faces: [] };
-      draw(parts, { ...image, near: new Map(faces.map((face) => [face.id, face.matches])), people: await peopleOf(image) });
-    });
-  const heard = (event) => event.detail.hash === hash && event.detail.state !== "erased" && load();
+  const loading = new Loading(main, async () => {
+    const image = await get(`/images/${hash}`).catch(unlessMissing);
+    if (!image) {
+      if (parts.title.isConnected) noPicture(main);
+      return;
+    }
+    const { faces } = image.state === "done" ? await get(`/images/${hash}/faces?limit=${MATCHES_SHOWN}`) : { faces: [] };
+    draw(parts, { ...image, near: new Map(faces.map((face) => [face.id, face.matches])), people: await peopleOf(image) });
+  });
+  const heard = (event) => event.detail.hash === hash && loading.run();
   live.addEventListener("state", heard);
-  load();
-  return () => live.removeEventListener("state", heard);
+  loading.run();
+  return () => {
+    live.removeEventListener("state", heard);
+    loading.stop();
+  };
+}
+
+/** What is asked for may not be there: null then. */
+function unlessMissing(error) {
+  if (error.status === 404) return null;
+  throw error;
 }
 
 /** The persons of a picture's faces, by id. */
@@ -126,7 +140,7 @@ async function eraseImage(image) {
 function receiptWords(receipt) {
   const { removed, pictures } = receipt;
   const rows = [
-    ["Names", receipt.names.join(", ")],
+    ["Names", nameList(receipt.names)],
     ["Faces", String(removed["database 3"])],
     ["Links to other pictures", String(removed["database 4"] / 2)],
     ["Stored pictures", pictures.pending ? `follow as soon as possible (${pictures.pending})` : String(pictures.removed)],
@@ -141,9 +155,15 @@ function receiptWords(receipt) {
   ];
 }
 
+/** Each name by itself: one that is written from right to left would mix with the next. */
+function nameList(names) {
+  if (!names.length) return "none";
+  return names.flatMap((name, at) => [at ? ", " : "", h("bdi", {}, name)]);
+}
+
 function drawFacts(element, image) {
   const rows = [
-    [image.names.length > 1 ? "Names" : "Name", image.names.join(", ") || "none"],
+    [image.names.length > 1 ? "Names" : "Name", nameList(image.names)],
     ["Size", image.width ? `${image.width} × ${image.height} pixels` : "unknown"],
     ["Added", time(image.queued_at)],
     ["Finished", image.done_at ? time(image.done_at) : "not yet"],

@@ -1,7 +1,7 @@
 /** How work goes: the queue, the workers, every part's state, what was given up. */
 
 import { get, post } from "../api.js";
-import { fill, h, icon, stamp } from "../dom.js";
+import { fill, h, icon, show, stamp } from "../dom.js";
 import { ask, attempt, toast } from "../notices.js";
 import { freshStatus, keptWords } from "../status.js";
 import { bytes, count, duration, number, reason, time } from "../words.js";
@@ -34,6 +34,7 @@ export function jobsView(main) {
 class Jobs {
   #done = [];
   #dead = null;
+  #seen = null;
   #busy = false;
 
   constructor(parts) {
@@ -43,12 +44,24 @@ class Jobs {
   async refresh() {
     if (this.#busy) return;
     this.#busy = true;
-    await attempt(async () => {
+    try {
       const status = await freshStatus();
       this.#draw(status);
       if (status.dead !== this.#dead) await this.#drawDead(status.dead);
-    });
+      this.#seen = new Date();
+      show(this.parts.away, false);
+    } catch (error) {
+      this.#warn(error);
+    }
+    show(this.parts.busy, false);
     this.#busy = false;
+  }
+
+  /** What is shown is old: said as long as it is so, and not anew with each look. */
+  #warn(error) {
+    const words = this.#seen ? `${error.message} What stands here is from ${time(this.#seen)}.` : error.message;
+    if (this.parts.away.textContent !== words) this.parts.away.textContent = words;
+    show(this.parts.away, true);
   }
 
   #draw(status) {
@@ -158,7 +171,7 @@ function figure(words, value, kind = "") {
 }
 
 function partRow(name, part) {
-  const words = part.ok ? "answers" : part.reason;
+  const words = part.ok ? (name === "workers" ? "answer" : "answers") : part.reason;
   return h("li", { class: part.ok ? "ok" : "bad" }, icon(part.ok ? "check" : "alert"), h("span", {}, h("b", {}, PARTS[name] ?? name), h("span", { class: "muted" }, ` ${words}`)));
 }
 

@@ -6,6 +6,8 @@ import { live } from "../live.js";
 import { ask, attempt } from "../notices.js";
 import { count } from "../words.js";
 import { Choosing } from "./choosing.js";
+import { Loading } from "./loading.js";
+import { giveName } from "./naming.js";
 import { Pages } from "./pages.js";
 import { face } from "./parts.js";
 import { Undo } from "./undo.js";
@@ -19,12 +21,14 @@ export function peopleView(main) {
   const { content, parts } = stamp("view-people");
   main.append(content);
   const people = new People(parts);
+  people.loading = new Loading(main, () => people.load());
   const heard = () => people.stir();
   live.addEventListener("state", heard);
   const timer = setInterval(() => people.lookAgain(), LOOK_AGAIN_MS);
   people.refresh();
   return () => {
     clearInterval(timer);
+    people.loading.stop();
     live.removeEventListener("state", heard);
   };
 }
@@ -65,25 +69,36 @@ class People {
 
   /** What is shown is left alone when `wanted` says so once the answer is there. */
   refresh(wanted = () => true) {
-    return attempt(async () => {
-      const query = new URLSearchParams({ limit: AT_ONCE });
-      const name = this.parts.form.elements.namedItem("name").value.trim();
-      if (name) query.set("name", name);
-      if (this.hidden.checked) query.set("hidden", "true");
-      // Who has no name cannot be looked up by one.
-      const groups = name ? null : this.unnamed.prepare(`/people?named=false&${query}`);
-      const found = await Promise.all([this.named.prepare(`/people?named=true&${query}`), groups]);
-      if (!wanted()) return;
-      // Both at once: a group that has just got its name is never seen twice.
-      for (const list of found) list?.draw();
-      if (name) this.parts.unnamed.replaceChildren();
-      const nobody = this.unnamed.empty || Boolean(name);
-      show(this.parts.namedPart, !this.named.empty);
-      show(this.parts.unnamedPart, !nobody);
-      show(this.parts.empty, this.named.empty && nobody);
-      this.choosing.settle();
-      await this.undo.refresh();
-    });
+    return this.loading.run(() => this.load(wanted));
+  }
+
+  async load(wanted = () => true) {
+    const query = new URLSearchParams({ limit: AT_ONCE });
+    const name = this.parts.form.elements.namedItem("name").value.trim();
+    if (name) query.set("name", name);
+    if (this.hidden.checked) query.set("hidden", "true");
+    // Who has no name cannot be looked up by one.
+    const groups = name ? null : this.unnamed.prepare(`/people?named=false&${query}`);
+    const found = await Promise.all([this.named.prepare(`/people?named=true&${query}`), groups]);
+    if (!wanted()) return;
+    // Both at once: a group that has just got its name is never seen twice.
+    for (const list of found) list?.draw();
+    if (name) this.parts.unnamed.replaceChildren();
+    const nobody = this.unnamed.empty || Boolean(name);
+    show(this.parts.namedPart, !this.named.empty);
+    show(this.parts.unnamedPart, !nobody);
+    this.#tellEmpty(this.named.empty && nobody, name);
+    this.choosing.settle();
+    await this.undo.refresh();
+  }
+
+  /** Who was not found may well be there: under another name, or because nobody is hidden. */
+  #tellEmpty(empty, name) {
+    const hidden = this.hidden.checked;
+    const all = hidden ? "Nobody is hidden." : "Nobody yet. A person appears with the second picture of the same face.";
+    this.parts.none.textContent = name ? `Nobody${hidden ? " who is hidden" : ""} has a name that begins with “${name}”.` : all;
+    show(this.parts.add, !name && !hidden);
+    show(this.parts.empty, empty);
   }
 
   #card(person) {
@@ -100,9 +115,9 @@ class People {
       const name = field.value.trim();
       if (!name) return;
       attempt(async () => {
-        await call("PATCH", `/people/${person.id}`, { json: { name } });
+        const { words } = await giveName(person.id, name);
         field.blur();
-        await this.undo.changed(`This is ${name}.`);
+        await this.undo.changed(words);
       });
     };
     return h("form", { class: "naming", onsubmit: submit }, field, h("button", { class: "visually-hidden", type: "submit" }, "Save the name"));

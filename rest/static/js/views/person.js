@@ -2,9 +2,12 @@
 
 import { call, get, post } from "../api.js";
 import { fill, h, icon, show, stamp } from "../dom.js";
-import { attempt } from "../notices.js";
+import { attempt, toast } from "../notices.js";
 import { count, distance } from "../words.js";
 import { Choosing } from "./choosing.js";
+import { Loading } from "./loading.js";
+import { noPerson } from "./missing.js";
+import { giveName } from "./naming.js";
 import { Pages } from "./pages.js";
 import { face } from "./parts.js";
 import { Undo } from "./undo.js";
@@ -15,12 +18,17 @@ const SUGGESTED = 12;
 export function personView(main, id) {
   const { content, parts } = stamp("view-person");
   main.append(content);
-  new Person(parts, Number(id)).refresh();
+  const person = new Person(parts, Number(id), () => noPerson(main));
+  person.loading = new Loading(main, () => person.load());
+  person.refresh();
+  return () => person.loading.stop();
 }
 
 class Person {
-  constructor(parts, id) {
+  /** `missing` is called when there is no such person. */
+  constructor(parts, id, missing) {
     this.parts = parts;
+    this.missing = missing;
     this.path = `/people/${id}`;
     this.id = id;
     this.undo = new Undo(parts.undo, () => this.refresh());
@@ -28,26 +36,38 @@ class Person {
     this.faces = new Pages(parts.faces, parts.more, (found) => this.#face(found), (answer) => answer.page);
     parts.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const name = parts.form.elements.namedItem("name").value.trim();
-      this.#change({ name }, name ? `This is ${name}.` : "The name is removed.");
+      this.#name(parts.form.elements.namedItem("name").value.trim());
     });
     parts.hide.addEventListener("click", () => this.#change({ hidden: !this.person.hidden }, this.person.hidden ? "Shown again." : "Hidden."));
   }
 
   refresh() {
-    return attempt(async () => {
-      try {
-        this.person = await this.faces.begin(`${this.path}?limit=${AT_ONCE}`);
-      } catch (error) {
-        // Merged, split or undone away: there is nothing to show here.
-        if (error.status === 404) location.hash = "#/people";
-        throw error;
-      }
-      this.#draw();
-      this.choosing.settle();
-      await this.undo.refresh();
-      await this.#suggest();
-    });
+    return this.loading.run();
+  }
+
+  async load() {
+    try {
+      this.person = await this.faces.begin(`${this.path}?limit=${AT_ONCE}`);
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      this.#gone(error);
+      return;
+    }
+    this.#draw();
+    this.choosing.settle();
+    await this.undo.refresh();
+    await this.#suggest();
+  }
+
+  /** Never there, or merged, split or undone away while it was looked at. */
+  #gone(error) {
+    if (!this.parts.title.isConnected) return;
+    if (!this.person) {
+      this.missing();
+      return;
+    }
+    location.hash = "#/people";
+    throw error;
   }
 
   #draw() {
@@ -58,7 +78,8 @@ class Person {
     fill(this.parts.cover, face(thumbnail, ""));
     const field = this.parts.form.elements.namedItem("name");
     if (document.activeElement !== field) field.value = name ?? "";
-    this.parts.hide.textContent = hidden ? "Show among the people" : "Hide among the people";
+    show(this.parts.hide, true);
+    this.parts.hide.textContent = hidden ? "Show this person again" : "Hide this person";
   }
 
   #face(found) {
@@ -80,6 +101,18 @@ class Person {
     return attempt(async () => {
       await call("PATCH", this.path, { json: change });
       await this.undo.changed(words);
+    });
+  }
+
+  #name(name) {
+    return attempt(async () => {
+      const { id, words } = await giveName(this.id, name);
+      if (id === this.id) {
+        await this.undo.changed(words);
+        return;
+      }
+      toast(words);
+      location.hash = `#/person/${id}`;
     });
   }
 

@@ -2,9 +2,10 @@
 
 import { call } from "../api.js";
 import { fill, h, show, stamp } from "../dom.js";
+import { live } from "../live.js";
 import { attempt } from "../notices.js";
 import { status } from "../status.js";
-import { count, distance, number, title } from "../words.js";
+import { count, distance, number, reason, title } from "../words.js";
 import { Stage, dropZone, face, nearness } from "./parts.js";
 
 const CANDIDATES = 5;
@@ -15,11 +16,17 @@ export function searchView(main) {
   const search = new Search(parts);
   dropZone(parts.drop, (transfer) => search.take(transfer.files[0]));
   parts.file.addEventListener("change", () => search.take(parts.file.files[0]));
-  attempt(async () => drawPresets(parts.presets, await status(), () => search.again()));
-  return () => search.stop();
+  const presets = () => parts.presets.querySelector("input") || attempt(async () => drawPresets(parts.presets, await status(), () => search.again()));
+  live.addEventListener("ready", presets);
+  presets();
+  return () => {
+    live.removeEventListener("ready", presets);
+    search.stop();
+  };
 }
 
 function drawPresets(fieldset, { presets, default_preset: usual }, changed) {
+  if (fieldset.querySelector("input")) return;
   for (const [name, { tolerance, found, strangers }] of Object.entries(presets)) {
     const meaning = `finds ${Math.round(100 * found)} of 100 pairs of a person, and takes 1 stranger in ${number(strangers)} for somebody`;
     const words = h("span", {}, h("b", {}, name), `, distance up to ${distance(tolerance)}: `, h("span", { class: "muted" }, meaning));
@@ -56,14 +63,18 @@ class Search {
     this.#run = new AbortController();
     const { signal } = this.#run;
     fill(this.parts.answer, h("p", { class: "muted busy" }, "Looking…"));
-    attempt(async () => {
-      try {
-        this.#draw(await this.#asked(signal));
-      } catch (error) {
-        if (error.name !== "AbortError") fill(this.parts.answer);
-        throw error;
-      }
-    });
+    this.#ask(signal);
+  }
+
+  async #ask(signal) {
+    try {
+      this.#draw(await this.#asked(signal));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      // The picture of an earlier answer is not the one that this is about.
+      show(this.parts.stage, false);
+      fill(this.parts.answer, h("div", { class: "card" }, h("h2", {}, "No answer"), h("p", { class: "error" }, reason(error.code, error.message))));
+    }
   }
 
   #asked(signal) {
@@ -88,16 +99,18 @@ class Search {
       cards[at].addEventListener("mouseleave", () => light(at, false));
     });
     const none = h("div", { class: "card" }, h("h2", {}, "No face found"), h("p", {}, "Perhaps it is too small, or turned away."));
-    fill(this.parts.answer, ...(cards.length ? cards : [none]), h("p", { class: "muted" }, `Compared with ${count(answer.known_faces, "known face")}.`));
+    const compared = h("p", { class: "muted" }, `Compared with ${count(answer.known_faces, "known face")}.`);
+    fill(this.parts.answer, ...(cards.length ? [...cards, compared] : [none]));
   }
 }
 
 function faceCard(found, at, tolerance) {
-  const who = found.candidates.find((candidate) => candidate.person?.name)?.person;
+  const persons = found.candidates.map((candidate) => candidate.person).filter(Boolean);
+  const who = persons.find((person) => person.name) ?? persons[0];
   if (found.unknown) {
     return h("article", { class: "card" }, h("h2", {}, `Face ${at + 1}: unknown`), h("p", {}, `Nobody known is within a distance of ${distance(tolerance)}.`));
   }
-  const heading = who ? h("a", { href: `#/person/${who.id}` }, who.name) : "a face that is known, without a name";
+  const heading = who ? h("a", { href: `#/person/${who.id}` }, who.name ?? "somebody without a name") : "a face that is known, without a name";
   return h("article", { class: "card" }, h("h2", {}, `Face ${at + 1}: `, heading), h("ol", { class: "candidates" }, ...found.candidates.map((candidate) => candidateRow(candidate, tolerance))));
 }
 

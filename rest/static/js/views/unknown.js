@@ -5,6 +5,7 @@ import { h, show, stamp } from "../dom.js";
 import { attempt } from "../notices.js";
 import { count } from "../words.js";
 import { Choosing } from "./choosing.js";
+import { Loading } from "./loading.js";
 import { Pages } from "./pages.js";
 import { face } from "./parts.js";
 import { toast } from "../notices.js";
@@ -14,15 +15,16 @@ const AT_ONCE = 200;
 export function unknownView(main) {
   const { content, parts } = stamp("view-unknown");
   main.append(content);
-  const refresh = () =>
-    attempt(async () => {
-      await faces.begin(`/faces?person=none&order=group&limit=${AT_ONCE}`);
-      choosing.settle();
-      show(parts.empty, faces.empty);
-    });
+  const loading = new Loading(main, async () => {
+    await faces.begin(`/faces?person=none&order=group&limit=${AT_ONCE}`);
+    choosing.settle();
+    show(parts.empty, faces.empty);
+  });
+  const refresh = () => loading.run();
   const choosing = new Choosing(parts.chosen, (chosen) => [["They are one person", "merge", () => gather(chosen, refresh)]]);
   const faces = new Pages(parts.faces, parts.more, (found) => faceItem(found, choosing));
   refresh();
+  return () => loading.stop();
 }
 
 function faceItem(found, choosing) {

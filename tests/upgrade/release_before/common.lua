@@ -1,0 +1,255 @@
+-- Shared by all scripts: put before each of them. Every script starts in database 0 and ends there.
+-- Lua has no rollback, so a script checks everything before its first write, and writes what makes an image `done` last: if a
+-- foreign hand has put a key of another type in the way, the image stays unfinished and the job fails with that reason.
+
+local OWN, NAME_TO_HASH, HASH_TO_NAMES, FACES, LINKS = 0, 1, 2, 3, 4
+local ASIDE_FACES, ASIDE_LINKS = 5, 6
+-- A regeneration: its hash, the images to be done, what is to be said of some, and whether databases 3 and 4 hold the new set.
+local RUN, PENDING, NOTES, SWITCHED = 'regenerate', 'regenerate:pending', 'regenerate:notes', 'regenerate:switched'
+local BARRIER = 'regenerate:barrier'
+local CHUNK = 1000 -- Lua's stack takes about 8000 arguments at once
+
+local KNOWN_STATES = {queued = true, processing = true, done = true, failed = true}
+local OPEN_STATES = {'queued', 'processing', 'failed'}
+
+local function document(p, hash) return p .. 'image:' .. hash end
+
+local function in_database(database, ...)
+  redis.call('SELECT', database)
+  local reply = redis.call(...)
+  redis.call('SELECT', OWN)
+  return reply
+end
+
+local function add_all(command, key, values)
+  for first = 1, #values, CHUNK do
+    redis.call(command, key, unpack(values, first, math.min(first + CHUNK - 1, #values)))
+  end
+end
+
+local function announce(owner, hash, state)
+  redis.call('PUBLISH', 'events', cjson.encode({owner = owner, hash = hash, state = state}))
+end
+
+local function seconds_now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) + tonumber(time[2]) / 1e6
+end
+
+-- What the owner wants to be told, in the same step as the change itself: see webhook_due.lua.
+local function note_webhook(p, hash, state)
+  if (state == 'done' or state == 'failed') and redis.call('EXISTS', p .. 'webhook') == 1 then
+    local member = p .. state .. ':' .. hash
+    redis.call('ZADD', 'webhooks:due', string.format('%.6f', seconds_now()), member)
+    redis.call('HDEL', 'webhooks:tries', member)
+  end
+end
+
+local function set_state(owner, p, hash, state)
+  local key = document(p, hash)
+  local ticket = redis.call('HGET', key, 'ticket')
+  for _, other in ipairs(OPEN_STATES) do
+    if other ~= state then redis.call('ZREM', p .. 'state:' .. other, hash) end
+  end
+  if state ~= 'done' then redis.call('ZADD', p .. 'state:' .. state, ticket, hash) end
+  redis.call('HSET', key, 'state', state)
+  note_webhook(p, hash, state)
+  announce(owner, hash, state)
+end
+
+-- Make sure that there is a document; returns its ticket.
+local function ensure_document(owner, p, hash, ticket, queued_at)
+  local key = document(p, hash)
+  if redis.call('HSETNX', key, 'ticket', ticket) == 1 then
+    redis.call('HSET', key, 'queued_at', queued_at, 'attempts', 0)
+    redis.call('ZADD', p .. 'images', ticket, hash)
+    redis.call('SADD', 'owners', owner)
+    return ticket
+  end
+  return redis.call('HGET', key, 'ticket')
+end
+
+local function remember_name(p, hash, name, ticket)
+  local known = redis.call('HGET', p .. 'names:' .. hash, name)
+  if not known or tonumber(known) < tonumber(ticket) then
+    redis.call('HSET', p .. 'names:' .. hash, name, ticket)
+  end
+end
+
+-- Write a name of a finished image to databases 1 and 2. The newest upload under a name owns it, whichever finished first.
+local function publish_name(p, hash, name)
+  local ticket = redis.call('HGET', p .. 'names:' .. hash, name)
+  redis.call('SELECT', HASH_TO_NAMES)
+  redis.call('SADD', p .. hash, name)
+  redis.call('SELECT', NAME_TO_HASH)
+  local current = redis.call('GET', p .. name)
+  if not current then
+    redis.call('SET', p .. name, hash)
+  end
+  redis.call('SELECT', OWN)
+  redis.call('ZADD', p .. 'names', 0, name)
+  local holders = p .. 'holders:' .. name
+  if current == hash and redis.call('EXISTS', holders) == 1 then redis.call('ZADD', holders, ticket, hash) end
+  if current and current ~= hash then
+    local current_ticket = redis.call('HGET', p .. 'names:' .. current, name) or '0'
+    redis.call('ZADD', holders, current_ticket, current, ticket, hash)
+    if tonumber(ticket) > tonumber(current_ticket) then
+      redis.call('SELECT', NAME_TO_HASH)
+      redis.call('SET', p .. name, hash)
+      redis.call('SELECT', OWN)
+    end
+  end
+end
+
+local function is_erased(p, hash, ticket)
+  local erased = redis.call('GET', p .. 'erased:' .. hash)
+  return erased and tonumber(erased) >= tonumber(ticket)
+end
+
+local function write_journal(length, operation, owner, hash, ticket, records)
+  local joined = {}
+  for i, record in ipairs(records) do joined[i] = struct.pack('<I4', #record) .. record end
+  local position = string.format('%.0f', redis.call('INCR', 'journal:position'))
+  redis.call('XADD', 'journal', 'MAXLEN', '~', length, position .. '-0', 'op', operation, 'owner', owner,
+             'hash', hash, 'ticket', ticket, 'records', table.concat(joined))
+  return position
+end
+
+-- A name leads away from an image: to the newest of the others that bear it, or to nothing.
+local function withdraw_name(p, hash, name)
+  local holders = p .. 'holders:' .. name
+  redis.call('ZREM', holders, hash)
+  local heir = redis.call('ZREVRANGE', holders, 0, 0)[1]
+  if redis.call('ZCARD', holders) <= 1 then redis.call('DEL', holders) end
+  if in_database(NAME_TO_HASH, 'GET', p .. name) ~= hash then return end
+  if heir then
+    in_database(NAME_TO_HASH, 'SET', p .. name, heir)
+  else
+    in_database(NAME_TO_HASH, 'DEL', p .. name)
+    redis.call('ZREM', p .. 'names', name)
+  end
+end
+
+-- What follows a journal position: nil when it is the end, {'gap'}, or {'moved', entries}.
+local function after_position(position)
+  local last = redis.call('GET', 'journal:position') or '0'
+  if last == position then return nil end
+  local first = string.format('%.0f-0', tonumber(position) + 1)
+  local entries = redis.call('XRANGE', 'journal', first, '+', 'COUNT', 1000)
+  if tonumber(last) < tonumber(position) or not entries[1] or entries[1][1] ~= first then return {'gap'} end
+  return {'moved', entries}
+end
+
+-- Whether a second set of faces and links is kept beside the current one.
+local function aside_is_open() return redis.call('HGET', RUN, 'open') == '1' end
+
+-- What a document says of an image in one set has the fields model, faces, position; when the image is in both sets, the fields
+-- other_model, ... speak of the set that is not the one the regeneration began with.
+local FACTS = {'model', 'faces', 'position'}
+local function in_other_fields(key) return redis.call('EXISTS', SWITCHED) == 1 and redis.call('HEXISTS', key, 'other_model') == 1 end
+
+-- How many faces an image has in the current set, and the position of the entry that says so.
+local function current_facts(p, hash)
+  local before = in_other_fields(document(p, hash)) and 'other_' or ''
+  return unpack(redis.call('HMGET', document(p, hash), before .. 'model', before .. 'faces', before .. 'position'))
+end
+
+local function set_current(p, hash, field, value)
+  local key = document(p, hash)
+  redis.call('HSET', key, (in_other_fields(key) and 'other_' or '') .. field, value)
+end
+
+-- The fields of a document as people see them: those of the current set alone.
+local function current_document(p, hash)
+  local key = document(p, hash)
+  local flat, switched, shown = redis.call('HGETALL', key), in_other_fields(key), {}
+  for i = 1, #flat, 2 do
+    local other = flat[i]:match('^other_(.*)$')
+    local both = flat[i] == 'model' or flat[i] == 'faces' or flat[i] == 'position'
+    if flat[i] ~= 'regenerated' and ((switched and not both) or (not switched and not other)) then
+      shown[#shown + 1] = other or flat[i]
+      shown[#shown + 1] = flat[i + 1]
+    end
+  end
+  return shown
+end
+
+-- What a finished image added to the counters of the run.
+local COUNTED = {'moved', 'kept', 'unmoved', 'found', 'images'}
+local function uncount(p, hash)
+  local run, counts = (redis.call('HGET', document(p, hash), 'regenerated') or ''):match('^(%d+) (.*)$')
+  if not run then return end
+  redis.call('HDEL', document(p, hash), 'regenerated')
+  if run ~= redis.call('HGET', RUN, 'run') then return end
+  local n = 0
+  for count in counts:gmatch('%d+') do
+    n = n + 1
+    if count ~= '0' then redis.call('HINCRBY', RUN, COUNTED[n], '-' .. count) end
+  end
+end
+
+local function unlink_aside(p, hash)
+  redis.call('SELECT', ASIDE_LINKS)
+  for _, other in ipairs(redis.call('SMEMBERS', p .. hash)) do redis.call('SREM', p .. other, hash) end
+  redis.call('DEL', p .. hash)
+  redis.call('SELECT', OWN)
+  redis.call('ZREM', p .. 'crowd:aside', hash)
+end
+
+-- An image is no longer in the set aside; returns how many faces it had there.
+local function withdraw_aside(p, hash)
+  if redis.call('EXISTS', RUN) == 0 then return 0 end
+  local key = document(p, hash)
+  if redis.call('HEXISTS', key, 'other_model') == 1 then
+    if redis.call('EXISTS', SWITCHED) == 1 then
+      for _, field in ipairs(FACTS) do redis.call('HSET', key, field, redis.call('HGET', key, 'other_' .. field)) end
+    end
+    redis.call('HDEL', key, 'other_model', 'other_faces', 'other_position')
+  end
+  uncount(p, hash)
+  unlink_aside(p, hash)
+  local faces = in_database(ASIDE_FACES, 'LLEN', p .. hash)
+  in_database(ASIDE_FACES, 'DEL', p .. hash)
+  redis.call('ZREM', PENDING, p .. hash)
+  redis.call('HDEL', NOTES, p .. hash)
+  return faces
+end
+
+-- An image came, or its faces changed: the set aside lacks it, as it is now. To be called when its journal entry is written.
+local function owe_aside(p, hash)
+  if aside_is_open() then redis.call('ZADD', PENDING, 0, p .. hash) end
+end
+
+-- Take an image out of databases 1 to 4, and out of every index; returns how many faces and links it had.
+local function withdraw(owner, p, hash, ticket, length)
+  for _, name in ipairs(redis.call('HKEYS', p .. 'names:' .. hash)) do withdraw_name(p, hash, name) end
+  in_database(HASH_TO_NAMES, 'DEL', p .. hash)
+  redis.call('SELECT', LINKS)
+  local links = redis.call('SMEMBERS', p .. hash)
+  for _, other in ipairs(links) do redis.call('SREM', p .. other, hash) end
+  redis.call('DEL', p .. hash)
+  redis.call('SELECT', FACES)
+  local faces = redis.call('LLEN', p .. hash)
+  redis.call('DEL', p .. hash)
+  redis.call('SELECT', OWN)
+  redis.call('ZREM', p .. 'crowd', hash)
+  if faces + withdraw_aside(p, hash) > 0 then write_journal(length, 'remove', owner, hash, ticket, {}) end
+  return faces, #links
+end
+
+-- The beginning that tells the owner, and the rest.
+local function split_key(key)
+  local p, rest = key:match('^(.*\31)([^\31]*)$')
+  if p then return p, rest end
+  return '', key
+end
+
+local function advance_counter(ticket)
+  if tonumber(redis.call('GET', 'ticket') or 0) < tonumber(ticket) then redis.call('SET', 'ticket', ticket) end
+end
+
+-- The face id in a face record (facerec.records), as text.
+local function face_of(record)
+  local low, high = struct.unpack('<I4I4', record, 5)
+  return string.format('%.0f', high * 4294967296 + low)
+end
