@@ -11,12 +11,15 @@ from pathlib import Path
 
 from facerec.local.files import new_password, write_private
 from facerec.local.ports import accepts, free_port
-from facerec.local.process import BackgroundProcess, ProcessFailed
+from facerec.local.process import BackgroundProcess, ProcessFailed, wait_until
 from facerec.local.server import START_LIMIT, STOP_LIMIT, Server, ServerMissing
 
 RABBIT_FOLDERS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/rabbitmq/sbin"))
 """Debian's /usr/sbin/rabbitmq-server switches to another user and folder, so the scripts behind it come first."""
 MAX_MESSAGE_BYTES = 128 * 1024 * 1024
+NOT_CONNECTED = "erl_call: failed to connect to node"
+CONNECT_LIMIT = 30.0
+"""Seconds in which erl_call must have reached the node."""
 
 
 def rabbit_program(name: str = "rabbitmq-server") -> str:
@@ -137,6 +140,19 @@ class RabbitServer(Server):
             raise ProcessFailed(f"{expression}: {told}")
 
     def _call(self, program: str, expression: str) -> str:
+        """What erl_call prints. Erlang gives up a connection that is not made within seven seconds, which a busy machine may need;
+        nothing was evaluated then."""
+        told = ""
+
+        def reached() -> bool:
+            nonlocal told
+            told = self._call_once(program, expression)
+            return NOT_CONNECTED not in told or not self.running
+
+        wait_until(reached, CONNECT_LIMIT)
+        return told
+
+    def _call_once(self, program: str, expression: str) -> str:
         command = [*_with(self._variables()), program, "-n", self.node, "-e"]
         done = subprocess.run(  # noqa: S603
             command, cwd=self.folder, input=f"{expression}.\n", capture_output=True, text=True, check=False

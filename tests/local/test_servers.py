@@ -204,3 +204,19 @@ def test_a_node_is_told_without_erl_call_too(rabbit_server: RabbitServer, monkey
     rabbit_server.evaluate("true = is_pid(whereis(rabbit_fifo_dlx_sup)), ok")
     with pytest.raises(ProcessFailed, match="badmatch"):
         rabbit_server.evaluate("false = is_pid(whereis(rabbit_fifo_dlx_sup)), ok")
+
+
+def test_a_node_that_was_too_busy_to_take_a_connection_is_called_again(
+    rabbit_server: RabbitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Erlang gives up after seven seconds."""
+    called = tmp_path / "called"
+    program = tmp_path / "erl_call"
+    program.write_text(
+        f"#!/bin/sh\n[ -e {called} ] && exec {shutil.which('erl_call')} \"$@\"\n"
+        f"touch {called}; echo 'erl_call: failed to connect to node facerec@localhost' >&2; exit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    rabbit_server.evaluate("true = is_pid(whereis(rabbit_fifo_dlx_sup)), ok")
+    assert called.exists()
