@@ -32,4 +32,12 @@ $run -m ruff format --check .
 $run -m mypy
 # What Python has on Linux alone must not be used on macOS.
 $run -m mypy --platform darwin --cache-dir .mypy_cache/darwin
-$run -m pytest "$@"
+status=0
+$run -m pytest "$@" || status=$?
+# 1 says that tests failed. Red is what fails again, alone; what passes now is named as FLAKY, with what it printed.
+if [ "$status" = 1 ]; then
+    say "what failed runs once more, alone"
+    status=0
+    $run -m pytest "$@" --last-failed --numprocesses 0 -p tests.once_more -rA || status=$?
+fi
+exit "$status"

@@ -31,13 +31,21 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What the shared broker complained of is part of the report of a test that failed."""
+    """What the shared broker and the test's own processes complained of is part of the report of a test that failed."""
     report = yield
-    server = getattr(item, "funcargs", {}).get("rabbit_server")
-    if report.failed and isinstance(server, RabbitServer):
-        complaints = [line for line in server.log.read_text(errors="replace").splitlines() if "[error]" in line]
-        report.sections.append(("RabbitMQ's last errors", "\n".join(complaints[-40:])))
+    if report.failed:
+        given = getattr(item, "funcargs", {})
+        server, folder = given.get("rabbit_server"), given.get("tmp_path")
+        if isinstance(server, RabbitServer):
+            complaints = [line for line in _lines(server.log) if "[error]" in line]
+            report.sections.append(("RabbitMQ's last errors", "\n".join(complaints[-20:])))
+        for log in sorted(folder.glob("*.log")) if isinstance(folder, Path) else ():
+            report.sections.append((f"the end of {log.name}", "\n".join(_lines(log)[-20:])))
     return report
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 class _Recorder(dict[str, str]):
