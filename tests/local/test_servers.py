@@ -213,7 +213,7 @@ def test_a_node_that_was_too_busy_to_take_a_connection_is_called_again(
     called = tmp_path / "called"
     program = tmp_path / "erl_call"
     program.write_text(
-        f"#!/bin/sh\n[ -e {called} ] && exec {shutil.which('erl_call')} \"$@\"\n"
+        f'#!/bin/sh\n[ -e {called} ] && exec {shutil.which("erl_call")} "$@"\n'
         f"touch {called}; echo 'erl_call: failed to connect to node facerec@localhost' >&2; exit 1\n"
     )
     program.chmod(0o755)
