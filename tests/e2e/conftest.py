@@ -44,7 +44,6 @@ def make_site(
                 client.flushall()
             vhost = f"page-{secrets.token_hex(6)}"
             rabbit_server.add_vhost(vhost)
-            open_sites.callback(rabbit_server.delete_vhost, vhost)
             folder = tmp_path_factory.mktemp("site")
             settings = {"ENGINE": "fake", "IMAGE_STORE": (folder / "pictures").as_uri()} | settings
             rabbit = rabbit_settings_of(rabbit_server, vhost)

@@ -192,7 +192,7 @@ def test_a_free_port_is_given_once() -> None:
 
 def test_what_the_node_cannot_do_is_said(rabbit_server: RabbitServer) -> None:
     with pytest.raises(ProcessFailed, match="no_such_vhost"):
-        rabbit_server.delete_vhost("never made")
+        rabbit_server.evaluate('rabbit_vhost:delete(<<"never made">>, <<"guest">>)')
     with pytest.raises(ProcessFailed, match="no_such_function"):
         rabbit_server.evaluate("no_such_function()")
 

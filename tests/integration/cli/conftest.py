@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -26,8 +27,8 @@ def stack(
     stack_redis: RedisSettings, rabbit_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """REST and a worker with the fake engine. A test that takes `redis_settings` as well would empty its store."""
-    rabbit_server.add_vhost("command")
-    settings = rabbit_settings_of(rabbit_server, "command")
+    vhost = f"command-{secrets.token_hex(6)}"
+    rabbit_server.add_vhost(vhost)
+    settings = rabbit_settings_of(rabbit_server, vhost)
     with Stack(stack_redis, settings, tmp_path_factory.mktemp("stack"), ENGINE="fake") as stack:
         yield stack
-    rabbit_server.delete_vhost("command")
