@@ -51,6 +51,7 @@ def _components_in(folder: str) -> set[str]:
     return {name.removeprefix("../../components/") for name in listed}
 
 
+@cache
 def read(folder: Path) -> list[Manifest]:
     """Every manifest that the kustomization of ``folder`` names, and those of the folders it builds on, before any patch."""
     return list(_read(folder))
@@ -63,7 +64,7 @@ def _read(folder: Path) -> Iterator[Manifest]:
         if path.is_dir():
             yield from _read(path)
         else:
-            yield from (found for found in yaml.safe_load_all(path.read_text(encoding="utf-8")) if found)
+            yield from (found for found in yaml.load_all(path.read_text(encoding="utf-8"), _Loader) if found)
 
 
 @cache
@@ -127,7 +128,7 @@ def variables(container: Manifest) -> dict[str, str | None]:
 
 
 def _read_one(file: Path) -> Manifest:
-    found: Manifest = yaml.safe_load(file.read_text(encoding="utf-8"))
+    found: Manifest = yaml.load(file.read_text(encoding="utf-8"), _Loader)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from tests.manifests.rendering import (
 )
 
 SECONDS_OF_A_JOB = 120
+OURS = {"facerec-rest", "facerec-worker"}
+"""The files name our images without a tag, which the base adds."""
 OF_LIBRARIES = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}
 
 
@@ -58,14 +61,23 @@ def _source_name(source: Source) -> str:
     return "+".join([f"{how}-{name}", *components])
 
 
-@pytest.fixture(params=SOURCES, ids=_source_name)
-def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
-    how, folder, components = request.param
+Rule = Callable[[list[Manifest]], None]
+RULES: list[Rule] = []
+
+
+def rule(kept: Rule) -> Rule:
+    """Something that holds for the manifests of every source."""
+    RULES.append(kept)
+    return kept
+
+
+def manifests_of(source: Source) -> list[Manifest]:
+    how, folder, components = source
     if how == "read":
-        return read(folder)
+        return read(Path(folder))
     if not has_kubectl():
         pytest.skip("kubectl, which renders the manifests, is not installed; the files themselves are checked")
-    return render(folder) if how == "rendered" else render_with(folder, components)
+    return render(Path(folder)) if how == "rendered" else render_with(str(folder), components)
 
 
 def test_there_is_a_base_and_its_stores() -> None:
@@ -79,11 +91,12 @@ def test_there_is_a_base_and_its_stores() -> None:
     }
 
 
-@pytest.mark.parametrize("version", _newest_versions())
-def test_manifests_fit_the_schemas(manifests: list[Manifest], version: str) -> None:
-    for manifest in manifests:
-        if manifest["apiVersion"] not in NOT_OF_KUBERNETES:
-            _validate(json.dumps(manifest), version)
+@rule
+def manifests_fit_the_schemas(manifests: list[Manifest]) -> None:
+    for version in _newest_versions():
+        for manifest in manifests:
+            if manifest["apiVersion"] not in NOT_OF_KUBERNETES:
+                _validate(json.dumps(manifest), version)
 
 
 @cache
@@ -92,12 +105,14 @@ def _validate(manifest: str, version: str) -> None:
     kubernetes_validate.validate(json.loads(manifest), version, strict=True)
 
 
-def test_nothing_is_listed_twice(manifests: list[Manifest]) -> None:
+@rule
+def nothing_is_listed_twice(manifests: list[Manifest]) -> None:
     names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests]
     assert len(names) == len(set(names))
 
 
-def test_pods_keep_to_the_restricted_profile(manifests: list[Manifest]) -> None:
+@rule
+def pods_keep_to_the_restricted_profile(manifests: list[Manifest]) -> None:
     for name, pod in pods(manifests):
         shared = pod["securityContext"]
         assert shared["runAsNonRoot"] is True, name
@@ -112,7 +127,8 @@ def test_pods_keep_to_the_restricted_profile(manifests: list[Manifest]) -> None:
             assert "privileged" not in own, name
 
 
-def test_volumes_are_of_the_harmless_kinds(manifests: list[Manifest]) -> None:
+@rule
+def volumes_are_of_the_harmless_kinds(manifests: list[Manifest]) -> None:
     for name, pod in pods(manifests):
         for volume in pod.get("volumes", []):
             kinds = volume.keys() - {"name"}
@@ -121,7 +137,8 @@ def test_volumes_are_of_the_harmless_kinds(manifests: list[Manifest]) -> None:
                 assert "sizeLimit" in volume["emptyDir"], name
 
 
-def test_every_pod_has_an_account_of_its_own_without_rights(manifests: list[Manifest]) -> None:
+@rule
+def every_pod_has_an_account_of_its_own_without_rights(manifests: list[Manifest]) -> None:
     accounts = {found["metadata"]["name"]: found for found in manifests if found["kind"] == "ServiceAccount"}
     for name, pod in pods(manifests):
         assert pod["automountServiceAccountToken"] is False, name
@@ -129,13 +146,15 @@ def test_every_pod_has_an_account_of_its_own_without_rights(manifests: list[Mani
     assert len({pod["serviceAccountName"] for _, pod in pods(manifests)}) == len(pods(manifests))
 
 
-def test_no_pod_is_told_of_services_by_variables(manifests: list[Manifest]) -> None:
+@rule
+def no_pod_is_told_of_services_by_variables(manifests: list[Manifest]) -> None:
     """A service named rest makes Kubernetes set REST_PORT=tcp://... in every pod beside it, which is a setting of ours."""
     for name, pod in pods(manifests):
         assert pod["enableServiceLinks"] is False, name
 
 
-def test_every_container_has_probes_and_limits(manifests: list[Manifest]) -> None:
+@rule
+def every_container_has_probes_and_limits(manifests: list[Manifest]) -> None:
     for name, pod in pods(manifests):
         for container in pod["containers"]:
             assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys(), name
@@ -143,15 +162,16 @@ def test_every_container_has_probes_and_limits(manifests: list[Manifest]) -> Non
                 assert {"cpu", "memory"} <= container["resources"][kind].keys(), name
 
 
-def test_images_have_an_exact_tag(manifests: list[Manifest], request: pytest.FixtureRequest) -> None:
-    ours = {"facerec-rest", "facerec-worker"} if "read" in request.node.callspec.id else set()
+@rule
+def images_have_an_exact_tag(manifests: list[Manifest]) -> None:
     for name, pod in pods(manifests):
         for container in containers(pod):
             image = container["image"]
-            assert image in ours or "@sha256:" in image or image.rpartition(":")[2].count(".") == 2, f"{name}: {image}"
+            assert image in OURS or "@sha256:" in image or image.rpartition(":")[2].count(".") == 2, f"{name}: {image}"
 
 
-def test_secrets_are_only_referred_to(manifests: list[Manifest]) -> None:
+@rule
+def secrets_are_only_referred_to(manifests: list[Manifest]) -> None:
     assert "Secret" not in {manifest["kind"] for manifest in manifests}
     for name, pod in pods(manifests):
         for container in containers(pod):
@@ -161,7 +181,8 @@ def test_secrets_are_only_referred_to(manifests: list[Manifest]) -> None:
                 assert not (hidden and literal) or variable["name"] == "TOKENS_FILE", f"{name}: {variable['name']}"
 
 
-def test_secrets_come_from_the_script_that_makes_them(manifests: list[Manifest]) -> None:
+@rule
+def secrets_come_from_the_script_that_makes_them(manifests: list[Manifest]) -> None:
     script = (K8S / "make-secrets.sh").read_text(encoding="utf-8")
     for name, pod in pods(manifests):
         for secret, key in _secret_keys(pod):
@@ -169,7 +190,8 @@ def test_secrets_come_from_the_script_that_makes_them(manifests: list[Manifest])
             assert key is None or f"=./{key}" in script, f"{name}: {secret} {key}"
 
 
-def test_a_worker_has_time_to_finish_the_longest_job(manifests: list[Manifest]) -> None:
+@rule
+def a_worker_has_time_to_finish_the_longest_job(manifests: list[Manifest]) -> None:
     for name, pod in pods(manifests):
         if name == "Deployment/worker":
             settings = {entry["name"]: entry.get("value") for entry in pod["containers"][0]["env"]}
@@ -178,7 +200,8 @@ def test_a_worker_has_time_to_finish_the_longest_job(manifests: list[Manifest]) 
             assert limit < grace < pod["terminationGracePeriodSeconds"]
 
 
-def test_mounts_and_services_lead_somewhere(manifests: list[Manifest]) -> None:
+@rule
+def mounts_and_services_lead_somewhere(manifests: list[Manifest]) -> None:
     ports = {}
     for manifest in manifests:
         if manifest["kind"] in {"Deployment", "StatefulSet"}:
@@ -197,7 +220,8 @@ def test_mounts_and_services_lead_somewhere(manifests: list[Manifest]) -> None:
             assert {port["targetPort"] for port in manifest["spec"]["ports"]} <= ports[selector]
 
 
-def test_every_setting_that_our_programs_are_given_is_known_and_good(manifests: list[Manifest]) -> None:
+@rule
+def every_setting_that_our_programs_are_given_is_known_and_good(manifests: list[Manifest]) -> None:
     known = setting_names() | {f"{name}_FILE" for name in setting_names()} | OF_LIBRARIES
     for name, pod in pods(manifests):
         for container in containers(pod):
@@ -207,13 +231,36 @@ def test_every_setting_that_our_programs_are_given_is_known_and_good(manifests: 
                 load_settings({key: value for key, value in given.items() if value and not key.endswith("_FILE")})
 
 
-def test_rest_has_time_to_answer_what_it_has_begun(manifests: list[Manifest]) -> None:
+@rule
+def rest_has_time_to_answer_what_it_has_begun(manifests: list[Manifest]) -> None:
     for name, pod in pods(manifests):
         if name == "Deployment/rest":
             settings = load_settings({}).rest
             longest = max(settings.interactive_timeout, settings.fetch_total_timeout) + GRACE
             pause = float(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
             assert pause + longest < pod["terminationGracePeriodSeconds"]
+
+
+@pytest.mark.parametrize("kept", RULES, ids=lambda kept: kept.__name__)
+def test_every_source_keeps(kept: Rule) -> None:
+    check_each(SOURCES, kept)
+
+
+def test_our_images_are_sent_with_a_tag() -> None:
+    def tagged(manifests: list[Manifest]) -> None:
+        assert not {container["image"] for _, pod in pods(manifests) for container in containers(pod)} & OURS
+
+    check_each([source for source in SOURCES if source[0] != "read"], tagged)
+
+
+def check_each(sources: list[Source], kept: Rule) -> None:
+    """A failure names the source."""
+    for source in sources:
+        try:
+            kept(manifests_of(source))
+        except AssertionError as error:
+            error.add_note(f"in {_source_name(source)}")
+            raise
 
 
 def test_every_yaml_file_is_used() -> None:
