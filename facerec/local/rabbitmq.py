@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import socket
 import subprocess
@@ -131,13 +132,17 @@ class RabbitServer(Server):
         rabbitmqctl, which starts an Erlang machine of its own for it and takes a second of CPU, does it only where Erlang comes
         without erl_call.
         """
+        told = self._told(expression)
+        if told != "ok":
+            raise ProcessFailed(f"{expression}: {told}")
+
+    def _told(self, expression: str) -> str:
+        """The value of an expression as Erlang writes it, or why it has none."""
         program = shutil.which("erl_call")
         if program is None:
-            told, expected = self.ctl("eval", f"{expression}.").strip(), "ok"
-        else:
-            told, expected = self._call(program, expression), "{ok, ok}"
-        if told != expected:
-            raise ProcessFailed(f"{expression}: {told}")
+            return self.ctl("eval", f"{expression}.").strip()
+        told = self._call(program, expression)
+        return told.removeprefix("{ok, ").removesuffix("}") if told.startswith("{ok, ") else told
 
     def _call(self, program: str, expression: str) -> str:
         """What erl_call prints. Erlang gives up a connection that is not made within seven seconds, which a busy machine may need;
@@ -161,11 +166,11 @@ class RabbitServer(Server):
 
     def stop_app(self) -> None:
         """Stop the broker, keep the node: every connection is closed and refused."""
-        self.ctl("stop_app")
+        self.evaluate("rabbit:stop()")
 
     def start_app(self) -> None:
         """Undo `stop_app` and wait until connections are taken again."""
-        self.ctl("start_app")
+        self.evaluate("rabbit:start()")
         self._process.wait_ready(self.answers, START_LIMIT)
         self._bear_restarts()
 
@@ -180,20 +185,28 @@ class RabbitServer(Server):
 
     def delete_queue(self, name: str, vhost: str = "/") -> None:
         """Delete a queue under its consumers' feet."""
-        self.ctl("delete_queue", "--vhost", vhost, name)
+        resource = f"rabbit_misc:r({_binary(vhost)}, queue, {_binary(name)})"
+        self.evaluate(
+            f"begin {{ok, Queue}} = rabbit_amqqueue:lookup({resource}), "
+            f"{{ok, _}} = rabbit_amqqueue:delete(Queue, false, false, {_binary('test')}), ok end"
+        )
 
-    def close_connections(self) -> None:
-        """Cut every client's connection."""
-        self.ctl("close_all_connections", "test")
+    def messages(self, vhost: str = "/") -> dict[str, tuple[int, int]]:
+        """Of each queue how many messages are ready, and how many are delivered and not acknowledged yet."""
+        rows = f"rabbit_amqqueue:info_all({_binary(vhost)}, [name, messages_ready, messages_unacknowledged])"
+        line = 'io_lib:format("~s ~b ~b ", [Name, Ready, Held])'
+        each = "[{name, {resource, _, queue, Name}}, {_, Ready}, {_, Held}]"
+        told = self._told(f"lists:flatten([{line} || {each} <- {rows}])")
+        return {name: (int(ready), int(held)) for name, ready, held in re.findall(r"([^\s\"]+) (\d+) (\d+) ", told)}
 
     @contextlib.contextmanager
     def memory_alarm(self) -> Iterator[None]:
         """Inside, the broker believes that memory is short and blocks every publisher."""
-        self.ctl("set_vm_memory_high_watermark", "0.0000001")
+        self.evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.0000001)")
         try:
             yield
         finally:
-            self.ctl("set_vm_memory_high_watermark", "0.4")
+            self.evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.4)")
 
     def enable_feature_flags(self) -> None:
         """All stable feature flags; a node with data of an older release starts without the newer ones."""

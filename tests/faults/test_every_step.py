@@ -68,14 +68,6 @@ class Scene:
                 worker.kill()
         self._workers.clear()
 
-    def queue_lengths(self) -> dict[str, str]:
-        """Name -> ready and unacknowledged messages, of the queues that hold any."""
-        listed = self.rabbit.ctl(
-            "-q", "--no-table-headers", "list_queues", "name", "messages_ready", "messages_unacknowledged"
-        )
-        rows = [line.split("\t") for line in listed.splitlines() if "\t" in line]
-        return {name: f"{ready} {held}" for name, ready, held in rows if (ready, held) != ("0", "0")}
-
     def _start(self, module: str, environment: dict[str, str]) -> Process:
         log = self._folder / f"worker{len(list(self._folder.glob('worker*.log')))}.log"
         worker = Process(module, self._behind | environment, log)
@@ -190,7 +182,13 @@ def test_nothing_is_lost_or_done_twice(scene: Scene, tmp_path: Path, fault: Faul
     fault(scene, worker, (tmp_path / "go").touch)
     assert set(scene.stack.wait_ended(hashes).values()) == {"done"}
     assert_linked_once(scene.databases, *hashes)
-    wait_until(lambda: not scene.queue_lengths().keys() & {SCAN_QUEUE, DEAD_QUEUE}, "no message is left", seconds=30)
+    wait_until(lambda: is_empty(scene.rabbit), "no message is left", seconds=30)
+
+
+def is_empty(rabbit: RabbitServer) -> bool:
+    """Neither waits a message nor is one held."""
+    messages = rabbit.messages()
+    return messages[SCAN_QUEUE] == messages[DEAD_QUEUE] == (0, 0)
 
 
 def assert_linked_once(databases: RedisDatabases, one: str, other: str) -> None:

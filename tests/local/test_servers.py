@@ -122,10 +122,26 @@ def test_rabbitmq_bears_the_end_of_what_carries_its_dead_letters(own_rabbit: Rab
             channel.basic_publish("", name, b"kept", mandatory=True)
 
 
-def test_a_memory_alarm_blocks_publishers_until_it_ends(own_rabbit: RabbitServer) -> None:
-    with own_rabbit.memory_alarm():
-        assert "memory" in own_rabbit.ctl("eval", "rabbit_alarm:get_alarms().")
-    assert own_rabbit.ctl("eval", "rabbit_alarm:get_alarms().").strip() == "[]"
+def test_a_node_tells_of_its_messages_and_loses_a_queue(rabbit_server: RabbitServer, rabbit_vhost: str) -> None:
+    with pika.BlockingConnection(pika.URLParameters(f"{rabbit_server.url}/{rabbit_vhost}")) as connection:
+        channel = connection.channel()
+        channel.queue_declare("kept", durable=True, arguments={"x-queue-type": "quorum"})
+        channel.queue_declare("gone")
+        channel.confirm_delivery()
+        for _ in range(3):
+            channel.basic_publish("", "kept", b"")
+        assert channel.basic_get("kept")[0]
+        assert wait_until(lambda: rabbit_server.messages(rabbit_vhost) == {"kept": (2, 1), "gone": (0, 0)}, 20, 0.1)
+        rabbit_server.delete_queue("gone", rabbit_vhost)
+        assert rabbit_server.messages(rabbit_vhost).keys() == {"kept"}
+    with pytest.raises(ProcessFailed, match="not_found"):
+        rabbit_server.delete_queue("gone", rabbit_vhost)
+
+
+def test_a_memory_alarm_blocks_publishers_until_it_ends(rabbit_server: RabbitServer) -> None:
+    with rabbit_server.memory_alarm():
+        rabbit_server.evaluate("[{{resource_limit, memory, _}, _}] = rabbit_alarm:get_alarms(), ok")
+    rabbit_server.evaluate("[] = rabbit_alarm:get_alarms(), ok")
 
 
 def test_a_second_object_for_the_folder_adopts_the_running_server(own_redis: RedisServer) -> None:
