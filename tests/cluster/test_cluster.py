@@ -26,10 +26,15 @@ from tests.plain import plain_matches
 pytestmark = pytest.mark.timeout(1800)
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+@pytest.fixture(scope="module", autouse=True)
+def _a_cluster_is_possible() -> None:
+    """Asked before anything else is made ready."""
     if reason := why_not():
         pytest.skip(reason)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
     with Cluster(tmp_path) as made:
         yield made
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 
-import dlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,8 +16,9 @@ from facerec.engine.mmod import CnnDetector
 from facerec.engine.options import EngineOptions
 from facerec.engine.pictures import Pixels, decode
 from facerec.engine.runtime import Network
-from facerec.engine.weights import DETECTOR_FILE, model_file
+from facerec.engine.weights import DETECTOR_FILE
 from tests.parity.conftest import MODELS, everything
+from tests.parity.dlib_answers import DlibAnswers
 
 BOX_PIXELS = 1
 CONFIDENCE = 1e-3
@@ -30,18 +32,20 @@ def network() -> Network:
 
 
 @pytest.fixture(scope="module")
-def theirs() -> dlib.cnn_face_detection_model_v1:
-    return dlib.cnn_face_detection_model_v1(str(model_file(DETECTOR_FILE)))
+def theirs(pytestconfig: pytest.Config) -> Iterator[DlibAnswers]:
+    full, everything_asked = pytestconfig.getoption("--full"), everything(pytestconfig)
+    answers = DlibAnswers(anew=full or everything_asked)
+    yield answers
+    if full and not everything_asked:
+        answers.write()
 
 
-def assert_same(ours: list[Detection], theirs: list[dlib.mmod_rectangle], name: str) -> tuple[float, float]:
+def assert_same(ours: list[Detection], theirs: list[Detection], name: str) -> tuple[float, float]:
     """The largest differences of a side and of a confidence."""
     assert len(ours) == len(theirs), name
     sides = confidence = 0.0
     for our, their in zip(ours, theirs, strict=True):
-        box = np.array([our.box.top, our.box.right, our.box.bottom, our.box.left])
-        rect = np.array([their.rect.top(), their.rect.right(), their.rect.bottom(), their.rect.left()])
-        sides = max(sides, np.abs(box - rect).max())
+        sides = max(sides, np.abs(np.array(astuple(our.box)) - np.array(astuple(their.box))).max())
         confidence = max(confidence, abs(our.confidence - their.confidence))
     assert sides <= BOX_PIXELS, name
     assert confidence <= CONFIDENCE, name
@@ -63,7 +67,7 @@ def within(path: Path, area: int | None) -> Pixels:
 def test_faces_are_dlib_s(
     upsample: int,
     network: Network,
-    theirs: dlib.cnn_face_detection_model_v1,
+    theirs: DlibAnswers,
     compared: dict[str, Path],
     request: pytest.FixtureRequest,
 ) -> None:
@@ -73,7 +77,7 @@ def test_faces_are_dlib_s(
     for name, path in compared.items():
         pixels = within(path, area)
         ours = CnnDetector(network, upsample).find(pixels)
-        worst = np.maximum(worst, assert_same(ours, list(theirs(pixels, upsample)), name))
+        worst = np.maximum(worst, assert_same(ours, theirs(pixels, upsample), name))
         found, faces = found + bool(ours), faces + len(ours)
 
     print(f"{found} pictures, {faces} faces: boxes {worst[0]:.0f} px, confidences {worst[1]:.1e} apart")  # noqa: T201
@@ -81,27 +85,39 @@ def test_faces_are_dlib_s(
 
 
 @pytest.mark.parametrize("shape", [(80, 80), (97, 203), (300, 41), (41, 300)])
-def test_pictures_of_odd_shape(
-    shape: tuple[int, int], network: Network, theirs: dlib.cnn_face_detection_model_v1
-) -> None:
+def test_pictures_of_odd_shape(shape: tuple[int, int], network: Network, theirs: DlibAnswers) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
     for upsample in (0, 1):
-        assert_same(CnnDetector(network, upsample).find(pixels), list(theirs(pixels, upsample)), str(shape))
+        assert_same(CnnDetector(network, upsample).find(pixels), theirs(pixels, upsample), str(shape))
 
 
 @pytest.mark.parametrize("width", [30, 36, 41, 45, 50, 55, 59, 64])
-def test_narrow_pictures(
-    width: int, network: Network, theirs: dlib.cnn_face_detection_model_v1, archive: dict[str, Path]
-) -> None:
+def test_narrow_pictures(width: int, network: Network, theirs: DlibAnswers, archive: dict[str, Path]) -> None:
     """dlib lays the pyramid of a picture below 60 pixels out in another way."""
     face = Image.open(archive["obama.jpg"]).crop((340, 100, 640, 440))
     for height in (width, width * 4 // 3, width * 3):
         pixels = np.array(face.resize((width, height)), np.uint8)
-        assert_same(CnnDetector(network, 1).find(pixels), list(theirs(pixels, 1)), str(pixels.shape))
-        assert_same(CnnDetector(network, 2).find(pixels), list(theirs(pixels, 2)), str(pixels.shape))
+        assert_same(CnnDetector(network, 1).find(pixels), theirs(pixels, 1), str(pixels.shape))
+        assert_same(CnnDetector(network, 2).find(pixels), theirs(pixels, 2), str(pixels.shape))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (6, 5), (6, 700), (700, 6), (9, 9)])
 def test_pictures_that_break_dlib_have_no_face(shape: tuple[int, int], network: Network) -> None:
     """dlib's detector refuses some of these and reads outside its memory for others, so it is not called."""
     assert CnnDetector(network).find(np.zeros((*shape, 3), np.uint8)) == []
+
+
+def test_an_answer_is_kept_for_these_pixels_and_this_dlib_alone(archive: dict[str, Path], tmp_path: Path) -> None:
+    pixels = within(archive["obama.jpg"], 20_000)
+    first = DlibAnswers(file=tmp_path / "kept.json")
+    answer = first(pixels, 0)
+    first.write()
+
+    again = DlibAnswers(file=tmp_path / "kept.json")
+    assert (again(pixels, 0), again.asked) == (answer, 0)
+    again(pixels, 1)
+    again(pixels[::-1].copy(), 0)
+    assert again.asked == 2
+    (tmp_path / "kept.json").write_text((tmp_path / "kept.json").read_text().replace('"dlib": "', '"dlib": "0'))
+    other = DlibAnswers(file=tmp_path / "kept.json")
+    assert (other(pixels, 0), other.asked) == (answer, 1)

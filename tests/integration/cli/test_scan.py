@@ -141,6 +141,7 @@ def test_a_broker_that_is_away_for_a_minute_delays_and_loses_nothing(
         while time.monotonic() < until:
             assert stack.post(drawing(), "probe").status_code == 503
             assert process.poll() is None, command.evidence()
+            time.sleep(0.5)
         own_rabbit.start()
         status, lines = command.finish(process, 90)
 
