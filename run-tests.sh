@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Every check of the project: style, types, tests. Makes what it needs: .venv from requirements/dev.lock, Debian or Homebrew
-# packages when missing, Redis and RabbitMQ of its own on free ports. More arguments go to pytest:
-#   ./run-tests.sh                    everything, in three processes side by side: many tests wait for servers most of the time
-#   ./run-tests.sh tests/unit -x      as fast as it gets
+# packages when missing, Redis and RabbitMQ of its own on free ports. A plain mistake is red early: style, types and the tests of
+# single parts come first.
+#   ./run-tests.sh                    everything, in two processes a core: many tests wait for servers most of the time
+#   ./run-tests.sh --quick            style, types, single parts, and the contracts on a real Redis and RabbitMQ
+#   ./run-tests.sh --full             before a release: also what else is made anew only when its inputs changed
+#   ./run-tests.sh tests/unit -x      what pytest is told, in one process
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source=facerec/local/environment.sh
@@ -20,24 +23,48 @@ ensure_tools() {
     fi
 }
 
-# A setting of the developer's shell must not change a check.
-unset PYTHONPATH PYTHONHOME
-# The folders in their order: the slow ones begin, so that no process waits at the end for what the other still has to do.
-[ $# -gt 0 ] || set -- --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15
+# Style and types, which need no server. What Python has on Linux alone must not be used on macOS.
+check_style_and_types() {
+    local darwin
+    $run -m ruff check .
+    $run -m ruff format --check .
+    $run -m mypy --platform darwin --cache-dir .mypy_cache/darwin &
+    darwin=$!
+    $run -m mypy
+    wait "$darwin"
+}
+
+# check ARGUMENTS: pytest, side by side in as many processes as `processes` says. Red is what fails again, alone; what passes then
+# is named as FLAKY, with what it printed.
+check() {
+    local status=0
+    $run -m pytest --numprocesses "$processes" --dist loadfile --no-loadscope-reorder "$@" || status=$?
+    # 1 says that tests failed.
+    [ "$status" = 1 ] || return "$status"
+    say "what failed runs once more, alone"
+    $run -m pytest "$@" --last-failed --numprocesses 0 -p tests.once_more -rA
+}
+
+# A setting of the developer's shell must not change a check, or have every process compile all modules for itself.
+unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
+run=.venv/bin/python
+processes=$((2 * $(getconf _NPROCESSORS_ONLN)))
+[ "$processes" -le 8 ] || processes=8
+case "${1:-}" in
+"" | --full | --quick) ;;
+*) processes=0 ;;
+esac
 ensure_tools
 ensure_venv dev
-run=.venv/bin/python
-$run -m ruff check .
-$run -m ruff format --check .
-$run -m mypy
-# What Python has on Linux alone must not be used on macOS.
-$run -m mypy --platform darwin --cache-dir .mypy_cache/darwin
-status=0
-$run -m pytest "$@" || status=$?
-# 1 says that tests failed. Red is what fails again, alone; what passes now is named as FLAKY, with what it printed.
-if [ "$status" = 1 ]; then
-    say "what failed runs once more, alone"
-    status=0
-    $run -m pytest "$@" --last-failed --numprocesses 0 -p tests.once_more -rA || status=$?
-fi
-exit "$status"
+check_style_and_types
+case "${1:-}" in
+--quick)
+    check tests/unit
+    check tests/contract
+    ;;
+"" | --full)
+    check tests/unit
+    check --ignore tests/unit --durations 15 "$@"
+    ;;
+*) check "$@" ;;
+esac

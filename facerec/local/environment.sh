@@ -149,7 +149,7 @@ ensure_venv() {
     rm -rf .venv
     "$python" -m venv .venv || die "$python could not make .venv"
     # One package exists as source only; what makes a wheel of it is pinned like everything else.
-    local install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps)
+    local install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps)
     { "${install[@]}" --require-hashes -r requirements/build.lock &&
         "${install[@]}" --require-hashes --no-build-isolation --use-pep517 -r "requirements/$lock.lock" &&
         "${install[@]}" --no-build-isolation --editable .; } ||

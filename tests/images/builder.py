@@ -59,6 +59,7 @@ class Builder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.built: set[str] = set()
         self._store = ["--root", str(folder / "root"), "--runroot", str(folder / "run"), "--storage-driver", "vfs"]
 
     def __call__(self, *arguments: str) -> str:
@@ -82,6 +83,7 @@ class Builder:
         image = f"localhost/facerec-{name}:{tag}"
         options = ["--isolation", "chroot", "--pull-never", "--format", "docker", "--layers=false", "--timestamp", "0"]
         self("bud", *options, *self._package_access(), "-f", f"{name}/Dockerfile", "-t", image, str(ROOT))
+        self.built.add(name)
         return image
 
     def layers(self, image: str) -> list[str]:

@@ -20,20 +20,27 @@ from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.ports import free_port
 from facerec.local.process import wait_until
 from tests import pictures
+from tests.images import inputs
 from tests.images.builder import ROOT, Builder, debian_archive, room, why_not
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+def builder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Builder]:
+    if not request.config.getoption("--full") and inputs.have_passed():
+        pytest.skip("the images passed with these inputs (tests/images/passed.txt); --full builds them all the same")
     if reason := why_not():
         pytest.skip(reason)
+    failed = request.session.testsfailed
     with room(tmp_path_factory.mktemp("images")) as folder:
         made = Builder(folder)
         made.make_python_image(debian_archive(ROOT / ".cache" / "images", folder))
         yield made
         shutil.rmtree(folder / "root")
+    chosen = request.config.getoption("keyword") or any("::" in name for name in request.config.args)
+    if not chosen and made.built >= {"rest", "worker"} and request.session.testsfailed == failed:
+        inputs.write_down()
 
 
 @pytest.fixture(scope="module")
