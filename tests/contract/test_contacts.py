@@ -16,8 +16,8 @@ from facerec.engine.fake import fake_encoding
 from facerec.errors import BadParam, DeadlineExceeded, FetchFailed, NotFound, UnsupportedImage
 from facerec.jobs import Reply, Request
 from facerec.services.contacts import ContactBooks
-from rest.app import create_app
 from rest.replies import error_of
+from tests.calls import ServicesClient
 from tests.contact_worlds import OwnWorker, Pages, face, face_url, open_books
 from tests.faces import scan_job
 from tests.front import Front
@@ -111,7 +111,7 @@ def books(databases: RedisDatabases, pages: Pages, worker: OwnWorker) -> Iterato
 @pytest.fixture(params=["module", "rest"])
 def api(request: pytest.FixtureRequest, books: ContactBooks) -> Iterator[Api]:
     if request.param == "rest":
-        yield Rest(create_app(Front(contacts=books).services).test_client())
+        yield Rest(ServicesClient(Front(contacts=books).services))
         return
     contacts.use(books.of("default"))
     yield contacts
@@ -678,7 +678,7 @@ def test_while_another_call_has_the_user_the_time_may_run_out(api: Api, books: C
 
 
 def test_rest_refuses_what_it_does_not_know(books: ContactBooks) -> None:
-    client = create_app(Front(contacts=books).services).test_client()
+    client = ServicesClient(Front(contacts=books).services)
     assert client.post("/users/1/contacts/2/faces", json={"faces": [], "more": 1}).status_code == 400
     assert client.post("/users/1/contacts/2/faces", data=b"{").get_json()["code"] == "MALFORMED_JSON"
     assert client.get("/users/1/faces?x=1").status_code == 400

@@ -17,7 +17,7 @@ from facerec.galleries import DEFAULT_GALLERY, Bounds
 from facerec.jobs import Reply, Request
 from facerec.rule import to_scanned
 from facerec.services.contacts import ContactBooks, Contacts
-from rest.app import create_app
+from tests.calls import ServicesClient
 from tests.contact_worlds import OwnWorker, Pages, face, face_url, open_books
 from tests.faces import scan_job
 from tests.front import Front
@@ -65,7 +65,7 @@ def book(books: ContactBooks) -> Contacts:
 def client(books: ContactBooks, databases: RedisDatabases) -> FlaskClient:
     front = Front(contacts=books, people=RedisPeople(databases))
     front.admissions = cast(Any, RedisAdmissions(databases))
-    return create_app(front.services).test_client()
+    return ServicesClient(front.services)
 
 
 @pytest.fixture(autouse=True)

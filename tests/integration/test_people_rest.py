@@ -14,7 +14,7 @@ from facerec.adapters.redis import RedisDatabases, RedisPeople
 from facerec.errors import DeadlineExceeded, StoreUnavailable
 from facerec.jobs import Reply, Request
 from facerec.model import parse_model
-from rest.app import create_app
+from tests.calls import ServicesClient
 from tests.front import OTHER_TOKEN, TOKEN, Front
 from tests.people_stage import Scene, Stage
 
@@ -61,7 +61,7 @@ def front(stage: Stage) -> Front:
 
 @pytest.fixture
 def client(front: Front) -> FlaskClient:
-    return create_app(front.services).test_client()
+    return ServicesClient(front.services)
 
 
 @pytest.fixture
@@ -338,7 +338,7 @@ def test_a_store_that_is_away_is_told(front: Front, method: str, path: str, body
 
             return fail
 
-    away = create_app(replace(front.services, people=Away())).test_client()
+    away = ServicesClient(replace(front.services, people=Away()))
     answer = away.open(path, method=method, json=body, headers=MINE)
     assert (answer.status_code, answer.json["code"]) == (503, "SERVICE_UNAVAILABLE")  # type: ignore[index]
     assert "Retry-After" in answer.headers

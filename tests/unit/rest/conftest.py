@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from flask.testing import FlaskClient
 
-from rest.app import create_app
+from tests.calls import ServicesClient
 from tests.front import Front
 
 
@@ -13,9 +12,9 @@ def front() -> Front:
 
 
 @pytest.fixture
-def client(front: Front) -> FlaskClient:
+def client(front: Front) -> ServicesClient:
     """A client on this machine of a service without tokens."""
-    return create_app(front.services).test_client()
+    return ServicesClient(front.services)
 
 
 @pytest.fixture
@@ -24,6 +23,6 @@ def guarded() -> Front:
 
 
 @pytest.fixture
-def guarded_client(guarded: Front) -> FlaskClient:
+def guarded_client(guarded: Front) -> ServicesClient:
     """A client of a service with tokens; it sends none by itself."""
-    return create_app(guarded.services).test_client()
+    return ServicesClient(guarded.services)

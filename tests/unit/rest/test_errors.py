@@ -14,8 +14,8 @@ from werkzeug.test import TestResponse
 
 from facerec import errors
 from facerec.errors import FacerecError
-from rest.app import create_app
 from rest.errors import STATUS
+from tests.calls import ServicesClient
 from tests.front import HASH, TOKEN, Front, claiming_png, picture
 
 URL = "https://example.org/a.jpg"
@@ -199,7 +199,7 @@ def test_a_body_that_ends_early_is_refused(client: FlaskClient, front: Front) ->
 
 
 def test_a_token_is_needed_when_there_are_any(guarded: Front) -> None:
-    client = create_app(guarded.services).test_client()
+    client = ServicesClient(guarded.services)
 
     check(client.get("/images"), 401, "AUTH_FAILED")
     assert client.get("/images", headers={"Authorization": f"Token {TOKEN}"}).status_code == 200

@@ -9,8 +9,15 @@ from flask.testing import FlaskClient
 
 from facerec.errors import BrokerUnavailable, FacerecError, StoreUnavailable
 from rest import models
+from rest.app import create_app
 from rest.health import RecentWorkers
 from tests.front import Front, picture
+
+
+@pytest.fixture
+def client(front: Front) -> FlaskClient:
+    """A client of an app of its own."""
+    return create_app(front.services).test_client()
 
 
 def test_the_service_document(client: FlaskClient) -> None:

@@ -16,8 +16,8 @@ from facerec.errors import BrokerUnavailable, DeadlineExceeded
 from facerec.faces import Model
 from facerec.jobs import Reply
 from facerec.values import Secret
-from rest.app import create_app
 from rest.nextcloud import client_gone
+from tests.calls import ServicesClient
 from tests.front import API_KEY, OTHER_TOKEN, Front, made_up_encoding, picture
 
 KEY = {"x-api-key": API_KEY}
@@ -88,7 +88,7 @@ def test_compute_of_a_detected_box_gives_the_same_face(client: FlaskClient, fron
 )
 def test_models(front: Front, model: Model, confidence: float, number: int, asked: str) -> None:
     front.settings = replace(front.settings, model=model)
-    client = create_app(front.services).test_client()
+    client = ServicesClient(front.services)
 
     [face, _] = client.post("/detect", headers=KEY, data=form()).get_json()["faces"]
 
@@ -131,7 +131,7 @@ def test_without_the_right_key_nothing_is_answered(
 
 def test_without_a_configured_key_there_is_no_default_one(front: Front) -> None:
     front.settings = replace(front.settings, rest=replace(front.settings.rest, api_key=Secret("")))
-    client = create_app(front.services).test_client()
+    client = ServicesClient(front.services)
 
     for headers in ({}, {"x-api-key": ""}, {"x-api-key": "Secret"}):
         assert client.get("/open", headers=headers).status_code == 401
@@ -140,7 +140,7 @@ def test_without_a_configured_key_there_is_no_default_one(front: Front) -> None:
 
 def test_a_key_may_hold_any_character(front: Front) -> None:
     front.settings = replace(front.settings, rest=replace(front.settings.rest, api_key=Secret("schlüssel")))
-    client = create_app(front.services).test_client()
+    client = ServicesClient(front.services)
 
     sent = "schlüssel".encode().decode("latin-1")
     assert client.get("/open", headers={"x-api-key": sent}).status_code == 200

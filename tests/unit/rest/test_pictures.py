@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from facerec.adapters.imagestore import open_image_store
 from facerec.errors import ImageStoreUnavailable, StoreUnavailable
 from facerec.ports import DeadLetter, Place
-from rest.app import create_app
+from tests.calls import ServicesClient
 from tests.front import DOCUMENT, HASH, OTHER_TOKEN, TOKEN, Front, picture
 
 PLACE = Place("default", HASH, 1)
@@ -29,7 +29,7 @@ def keeping() -> Front:
 
 @pytest.fixture
 def client(keeping: Front) -> FlaskClient:
-    return create_app(keeping.services).test_client()
+    return ServicesClient(keeping.services)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_what_is_not_there_is_not_found(client: FlaskClient, path: str) -> None:
 
 
 def test_without_a_store_there_are_no_pictures() -> None:
-    client = create_app(Front().services).test_client()
+    client = ServicesClient(Front().services)
 
     for path in (f"/images/{HASH}/original", f"/images/{HASH}/overlay", "/faces/4096/thumbnail"):
         assert client.get(path).status_code == 404
@@ -158,7 +158,7 @@ def test_a_face_id_is_a_number(client: FlaskClient, face: str) -> None:
 def test_another_owner_sees_nothing() -> None:
     front = Front(with_tokens=True, images=open_image_store(f"memory://{uuid4().hex}"))
     front.images.put(PLACE, PICTURES)
-    client = create_app(front.services).test_client()
+    client = ServicesClient(front.services)
     paths = [f"/images/{HASH}/original", f"/images/{HASH}/overlay", "/faces/4096/thumbnail"]
 
     for path in paths:

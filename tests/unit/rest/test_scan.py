@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from facerec.errors import BrokerUnavailable, StoreUnavailable
 from facerec.identity import image_hash
-from rest.app import create_app
+from tests.calls import ServicesClient
 from tests.front import Front, picture
 
 IMAGE = picture()
@@ -48,7 +48,7 @@ def test_of_two_files_in_a_form_none_is_overlooked(client: FlaskClient, front: F
 
 def test_a_large_file_is_no_matter_whole_or_as_a_part(front: Front) -> None:
     front.settings = replace(front.settings, rest=replace(front.settings.rest, max_upload_bytes=500_000))
-    client = create_app(front.services).test_client()
+    client = ServicesClient(front.services)
     image = picture() + b"\r\n--a line, nearly a boundary" * 10_000
 
     for data in (image, {"file": (io.BytesIO(image), "a")}):
