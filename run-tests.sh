@@ -34,16 +34,8 @@ check_style_and_types() {
     wait "$darwin"
 }
 
-# check ARGUMENTS: pytest, side by side in as many processes as `processes` says. Red is what fails again, alone; what passes then
-# is named as FLAKY, with what it printed.
-check() {
-    local status=0
-    $run -m pytest --numprocesses "$processes" --dist loadfile --no-loadscope-reorder "$@" || status=$?
-    # 1 says that tests failed.
-    [ "$status" = 1 ] || return "$status"
-    say "what failed runs once more, alone"
-    $run -m pytest "$@" --last-failed --numprocesses 0 -p tests.once_more -rA
-}
+# check ARGUMENTS: pytest, side by side in as many processes as `processes` says; see tests/twice.py.
+check() { $run -m tests.twice --numprocesses "$processes" --dist loadfile --no-loadscope-reorder "$@"; }
 
 # A setting of the developer's shell must not change a check, or have every process compile all modules for itself.
 unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
