@@ -2,7 +2,7 @@
 # Every check of the project: style, types, tests. Makes what it needs: .venv from requirements/dev.lock, Debian or Homebrew
 # packages when missing, Redis and RabbitMQ of its own on free ports. A plain mistake is red early: style, types and the tests of
 # single parts come first.
-#   ./run-tests.sh                    everything, in two processes a core: many tests wait for servers most of the time
+#   ./run-tests.sh                    everything, in three processes a core: many tests wait for servers most of the time
 #   ./run-tests.sh --quick            style, types, single parts, and the contracts on a real Redis and RabbitMQ
 #   ./run-tests.sh --full             before a release: also what else is made anew only when its inputs changed
 #   ./run-tests.sh tests/unit -x      what pytest is told, in one process
@@ -40,8 +40,8 @@ check() { $run -m tests.twice --numprocesses "$processes" --dist loadfile --no-l
 # A setting of the developer's shell must not change a check, or have every process compile all modules for itself.
 unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 run=.venv/bin/python
-processes=$((2 * $(getconf _NPROCESSORS_ONLN)))
-[ "$processes" -le 8 ] || processes=8
+processes=$((3 * $(getconf _NPROCESSORS_ONLN)))
+[ "$processes" -le 12 ] || processes=12
 case "${1:-}" in
 "" | --full | --quick) ;;
 *) processes=0 ;;

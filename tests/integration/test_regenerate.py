@@ -217,7 +217,7 @@ def keys_of_people(databases: RedisDatabases) -> dict[str, object]:
 
 
 class Clients:
-    """Some clients that upload and ask without pause, and write down whatever is not as it should be."""
+    """Some clients that upload and ask all the time, and write down whatever is not as it should be."""
 
     def __init__(self, stack: Stack, known: list[str], matching: dict[str, list[str]]) -> None:
         self._stack = stack
@@ -241,7 +241,7 @@ class Clients:
 
     def _guarded(self, job: Any) -> None:
         number = 0
-        while not self._end.wait(0.02):
+        while not self._end.wait(0.1):
             try:
                 job(number)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is a fault of the service
@@ -250,7 +250,7 @@ class Clients:
 
     def _upload(self, number: int) -> None:
         self._uploaded.append(self._stack.scan(both(f"late {number % 3}"), f"late{number}.png"))
-        self._end.wait(0.1)
+        self._end.wait(0.3)
 
     def _ask(self, number: int) -> None:
         image = self._known[number % len(self._known)]
