@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -100,11 +101,12 @@ class _Recorder(dict[str, str]):
         return default
 
 
-def setting_names() -> set[str]:
+@cache
+def setting_names() -> frozenset[str]:
     """The name of every environment variable of the project."""
     recorder = _Recorder()
     load_settings(recorder)
-    return recorder.asked | {"FACEREC_URL", "FACEREC_TOKEN", "FACEREC_TOKEN_FILE", "FACEREC_CA_FILE"}
+    return frozenset(recorder.asked | {"FACEREC_URL", "FACEREC_TOKEN", "FACEREC_TOKEN_FILE", "FACEREC_CA_FILE"})
 
 
 @pytest.fixture(autouse=True)

@@ -55,7 +55,8 @@ class Clone:
         self.open_files: int | None = None
         for part in PARTS:
             if (ROOT / part).is_dir():
-                shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+                # With what Python has compiled, but for what it is just writing.
+                shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("*.pyc.*"))
             else:
                 shutil.copy2(ROOT / part, folder / part)
         if packages:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from facerec.engine.convert import onnx_model
+from facerec.engine.detection import Detection
 from facerec.engine.dlibs import HogDetector, Landmarks, chips_of
 from facerec.engine.encoder import Encoder
 from facerec.engine.options import EngineOptions
-from facerec.engine.pictures import decode
+from facerec.engine.pictures import Pixels, decode
 from facerec.engine.runtime import Network
 from facerec.engine.weights import ENCODER_FILE, model_file
 from tests.parity.conftest import MODELS
@@ -31,15 +32,25 @@ def dlib_encoder() -> dlib.face_recognition_model_v1:
     return dlib.face_recognition_model_v1(str(model_file(ENCODER_FILE)))
 
 
+@pytest.fixture(scope="module")
+def detected(compared: dict[str, Path]) -> list[tuple[Pixels, list[Detection]]]:
+    """Every picture with its faces."""
+    detector = HogDetector()
+    pictures = [decode(path.read_bytes(), EngineOptions()).pixels for path in compared.values()]
+    return [(pixels, detector.find(pixels)) for pixels in pictures]
+
+
 @pytest.mark.parametrize("points", [5, 68])
 def test_encodings_are_dlib_s(
-    points: int, encoder: Encoder, dlib_encoder: dlib.face_recognition_model_v1, compared: dict[str, Path]
+    points: int,
+    encoder: Encoder,
+    dlib_encoder: dlib.face_recognition_model_v1,
+    detected: list[tuple[Pixels, list[Detection]]],
 ) -> None:
-    detector, landmarks = HogDetector(), Landmarks(points)
+    landmarks = Landmarks(points)
     farthest = count = 0
-    for path in compared.values():
-        pixels = decode(path.read_bytes(), EngineOptions()).pixels
-        shapes = [landmarks.find(pixels, detection.box) for detection in detector.find(pixels)]
+    for pixels, detections in detected:
+        shapes = [landmarks.find(pixels, detection.box) for detection in detections]
         for shape, encoding in zip(shapes, encoder.encode(chips_of(pixels, shapes)), strict=True):
             theirs = np.array(dlib_encoder.compute_face_descriptor(pixels, shape))
             farthest, count = max(farthest, float(np.linalg.norm(theirs - encoding))), count + 1
