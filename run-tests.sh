@@ -34,29 +34,28 @@ check_style_and_types() {
     wait "$darwin"
 }
 
-# check ARGUMENTS: pytest, side by side in as many processes as `processes` says; see tests/twice.py.
-check() { $run -m tests.twice --numprocesses "$processes" --dist loadfile --no-loadscope-reorder "$@"; }
+# check PROCESSES ARGUMENTS: pytest, side by side in so many processes; see tests/twice.py.
+check() { $run -m tests.twice --dist loadfile --no-loadscope-reorder --numprocesses "$@"; }
 
 # A setting of the developer's shell must not change a check, or have every process compile all modules for itself.
 unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 run=.venv/bin/python
-processes=$((3 * $(getconf _NPROCESSORS_ONLN)))
-[ "$processes" -le 12 ] || processes=12
-case "${1:-}" in
-"" | --full | --quick) ;;
-*) processes=0 ;;
-esac
-ensure_tools
+cores=$(getconf _NPROCESSORS_ONLN)
+[ "$cores" -le 4 ] || cores=4
+ensure_python >/dev/null
+ensure_tools &
+tools=$!
 ensure_venv dev
 check_style_and_types
+wait "$tools"
 case "${1:-}" in
 --quick)
-    check tests/unit
-    check tests/contract
+    check "$cores" tests/unit
+    check "$((2 * cores))" tests/contract
     ;;
 "" | --full)
-    check tests/unit
-    check --ignore tests/unit --durations 15 "$@"
+    check "$cores" tests/unit
+    check "$((3 * cores))" --ignore tests/unit --durations 15 "$@"
     ;;
-*) check "$@" ;;
+*) check 0 "$@" ;;
 esac

@@ -33,11 +33,12 @@ def run(folder: Path, **files: str) -> subprocess.CompletedProcess[str]:
     (folder / "pytest.ini").write_text("[pytest]\n")
     for name, text in files.items():
         (folder / f"test_{name}.py").write_text(text)
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     command = [sys.executable, "-m", "tests.twice", "-p", "xdist.plugin", "--numprocesses", "2"]
     return subprocess.run(
         [*command, "-p", "no:cacheprovider", "-c", str(folder / "pytest.ini"), str(folder)],
         cwd=ROOT,
-        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=outside | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
