@@ -2,7 +2,7 @@
 # Every check of the project: style, types, tests. Makes what it needs: .venv from requirements/dev.lock, Debian or Homebrew
 # packages when missing, Redis and RabbitMQ of its own on free ports. A plain mistake is red early: style, types and the tests of
 # single parts come first.
-#   ./run-tests.sh                    everything, in three processes a core: many tests wait for servers most of the time
+#   ./run-tests.sh                    everything, in two processes a core: many tests wait for servers most of the time
 #   ./run-tests.sh --quick            style, types, single parts, and the contracts on a real Redis and RabbitMQ
 #   ./run-tests.sh --full             before a release: also what else is made anew only when its inputs changed
 #   ./run-tests.sh tests/unit -x      what pytest is told, in one process
@@ -55,7 +55,7 @@ case "${1:-}" in
     ;;
 "" | --full)
     check "$cores" tests/unit
-    check "$((3 * cores))" --ignore tests/unit --durations 15 "$@"
+    check "$((2 * cores))" --ignore tests/unit --durations 15 "$@"
     ;;
 *) check 0 "$@" ;;
 esac

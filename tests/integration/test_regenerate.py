@@ -24,7 +24,7 @@ from facerec.records import face_id_of, model_of, unpack_face
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
 from facerec.services.reindex import Reindex
-from tests.client import wait_until
+from tests.client import LONGEST, wait_until
 from tests.contact_worlds import face as contact_face
 from tests.contact_worlds import web
 from tests.drawings import drawing
@@ -84,7 +84,7 @@ def report(stack: Stack) -> dict[str, Any]:
     return document
 
 
-def wait_phase(stack: Stack, *phases: str, seconds: float = 60) -> dict[str, Any]:
+def wait_phase(stack: Stack, *phases: str, seconds: float = LONGEST) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def reached() -> bool:
