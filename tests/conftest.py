@@ -24,7 +24,9 @@ from facerec.values import Secret
 from tests import pictures
 
 TESTS = Path(__file__).parent
-LONGEST = (
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+"""Those of this machine; none where a process cannot keep to one."""
+SLOW_FILES = (
     "images/test_images.py",
     "faults/test_ledger.py",
     "e2e/test_access.py",
@@ -57,16 +59,34 @@ def _share_the_cores() -> None:
     the work itself: a RabbitMQ starts in half the time on one core of two.
     """
     number = os.environ.get("PYTEST_XDIST_WORKER", "")
-    if not number or not hasattr(os, "sched_setaffinity"):
+    if number and int(os.environ["PYTEST_XDIST_WORKER_COUNT"]) >= len(CORES) > 0:
+        os.sched_setaffinity(0, {CORES[int(number.removeprefix("gw")) % len(CORES)]})
+
+
+@contextlib.contextmanager
+def on_every_core() -> Iterator[None]:
+    """What starts inside, and this process meanwhile, may run on every core."""
+    if not CORES:
+        yield
         return
-    cores = sorted(os.sched_getaffinity(0))
-    if int(os.environ["PYTEST_XDIST_WORKER_COUNT"]) >= len(cores):
-        os.sched_setaffinity(0, {cores[int(number.removeprefix("gw")) % len(cores)]})
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, CORES)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.fixture
+def every_core() -> Iterator[None]:
+    """For a test whose programs need more than one core."""
+    with on_every_core():
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long begins, so that no process waits at the end for what another still has to do."""
-    places = {name: place for place, name in enumerate(LONGEST)}
+    places = {name: place for place, name in enumerate(SLOW_FILES)}
     items.sort(key=lambda item: places.get(item.path.relative_to(TESTS).as_posix(), len(places)))
 
 

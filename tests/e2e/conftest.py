@@ -18,7 +18,7 @@ from facerec.adapters.redis import RedisDatabases, RedisTokens
 from facerec.config import RedisSettings
 from facerec.local.servers import RabbitServer, RedisServer
 from facerec.values import Secret
-from tests.conftest import rabbit_settings_of, redis_settings_of
+from tests.conftest import on_every_core, rabbit_settings_of, redis_settings_of
 from tests.e2e.browser import Complaints, browser_or_skip
 from tests.stack import Stack
 
@@ -28,7 +28,10 @@ MakeSite = Callable[..., Stack]
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    yield from browser_or_skip()
+    with ExitStack() as open_browsers:
+        with on_every_core():
+            found = open_browsers.enter_context(contextmanager(browser_or_skip)())
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tests.stack import Stack
 CLIENTS = 3
 RATE = 4.0
 """Pictures a second of each client."""
-SETTLING = 120.0
+SETTLING = 60.0
 LIMITS = {
     "ENGINE": "fake",
     "WORKERS": "1",

@@ -14,7 +14,7 @@ from tests.stack import ROOT
 @pytest.mark.timeout(900)
 def test_two_minutes_of_faults_lose_nothing() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "benchmarks.ledger", "--minutes", "2", "--seed", "7", "--rate", "2"],
+        [sys.executable, "-m", "benchmarks.ledger", "--minutes", "2", "--seed", "7"],
         cwd=ROOT,
         capture_output=True,
         text=True,

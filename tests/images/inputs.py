@@ -21,6 +21,7 @@ FILES = (
     "requirements/worker.lock",
     "requirements/sbom.py",
     "facerec/engine/convert.py",
+    "facerec/engine/weights.py",
     "tests/images/builder.py",
     "tests/images/test_images.py",
 )

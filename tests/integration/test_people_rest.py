@@ -14,7 +14,7 @@ from facerec.adapters.redis import RedisDatabases, RedisPeople
 from facerec.errors import DeadlineExceeded, StoreUnavailable
 from facerec.jobs import Reply, Request
 from facerec.model import parse_model
-from tests.calls import ServicesClient
+from tests.services_client import ServicesClient
 from tests.front import OTHER_TOKEN, TOKEN, Front
 from tests.people_stage import Scene, Stage
 

@@ -24,7 +24,7 @@ from facerec.records import face_id_of, model_of, unpack_face
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
 from facerec.services.reindex import Reindex
-from tests.client import LONGEST, wait_until
+from tests.client import wait_until
 from tests.contact_worlds import face as contact_face
 from tests.contact_worlds import web
 from tests.drawings import drawing
@@ -52,7 +52,10 @@ def both(*people: str) -> bytes:
 
 
 @pytest.fixture
-def stack(redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path) -> Iterator[Stack]:
+def stack(
+    redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path, every_core: None
+) -> Iterator[Stack]:
+    """On every core: clients without pause leave nothing of one to engines that give way."""
     store = (tmp_path / "pictures").as_uri()
     with Stack(
         redis_settings,
@@ -84,7 +87,7 @@ def report(stack: Stack) -> dict[str, Any]:
     return document
 
 
-def wait_phase(stack: Stack, *phases: str, seconds: float = LONGEST) -> dict[str, Any]:
+def wait_phase(stack: Stack, *phases: str, seconds: float = 60) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def reached() -> bool:
@@ -217,7 +220,7 @@ def keys_of_people(databases: RedisDatabases) -> dict[str, object]:
 
 
 class Clients:
-    """Some clients that upload and ask all the time, and write down whatever is not as it should be."""
+    """Some clients that upload and ask without pause, and write down whatever is not as it should be."""
 
     def __init__(self, stack: Stack, known: list[str], matching: dict[str, list[str]]) -> None:
         self._stack = stack
@@ -241,7 +244,7 @@ class Clients:
 
     def _guarded(self, job: Any) -> None:
         number = 0
-        while not self._end.wait(0.1):
+        while not self._end.wait(0.02):
             try:
                 job(number)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is a fault of the service
@@ -250,7 +253,7 @@ class Clients:
 
     def _upload(self, number: int) -> None:
         self._uploaded.append(self._stack.scan(both(f"late {number % 3}"), f"late{number}.png"))
-        self._end.wait(0.3)
+        self._end.wait(0.1)
 
     def _ask(self, number: int) -> None:
         image = self._known[number % len(self._known)]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.calls import ServicesClient
+from tests.services_client import ServicesClient
 from tests.front import Front
 
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from facerec import errors
 from facerec.errors import FacerecError
 from rest.errors import STATUS
-from tests.calls import ServicesClient
+from tests.services_client import ServicesClient
 from tests.front import HASH, TOKEN, Front, claiming_png, picture
 
 URL = "https://example.org/a.jpg"

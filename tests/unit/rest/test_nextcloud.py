@@ -17,7 +17,7 @@ from facerec.faces import Model
 from facerec.jobs import Reply
 from facerec.values import Secret
 from rest.nextcloud import client_gone
-from tests.calls import ServicesClient
+from tests.services_client import ServicesClient
 from tests.front import API_KEY, OTHER_TOKEN, Front, made_up_encoding, picture
 
 KEY = {"x-api-key": API_KEY}

@@ -10,7 +10,7 @@ import pytest
 from facerec.errors import StoreUnavailable
 from rest.auth import fingerprint
 from rest.services import Services
-from tests.calls import ServicesClient
+from tests.services_client import ServicesClient
 from tests.front import API_KEY, OTHER_TOKEN, TOKEN, Front
 
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from facerec.errors import BrokerUnavailable, StoreUnavailable
 from facerec.identity import image_hash
-from tests.calls import ServicesClient
+from tests.services_client import ServicesClient
 from tests.front import Front, picture
 
 IMAGE = picture()
