@@ -17,10 +17,10 @@ from facerec.errors import BadParam, DeadlineExceeded, FetchFailed, NotFound, Un
 from facerec.jobs import Reply, Request
 from facerec.services.contacts import ContactBooks
 from rest.replies import error_of
-from tests.services_client import ServicesClient
 from tests.contact_worlds import OwnWorker, Pages, face, face_url, open_books
 from tests.faces import scan_job
 from tests.front import Front
+from tests.services_client import ServicesClient
 from tests.stopwatch import stopwatch
 
 USER, CONTACT, OTHER = 7, 42, 43

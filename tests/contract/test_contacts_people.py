@@ -17,11 +17,11 @@ from facerec.galleries import DEFAULT_GALLERY, Bounds
 from facerec.jobs import Reply, Request
 from facerec.rule import to_scanned
 from facerec.services.contacts import ContactBooks, Contacts
-from tests.services_client import ServicesClient
 from tests.contact_worlds import OwnWorker, Pages, face, face_url, open_books
 from tests.faces import scan_job
 from tests.front import Front
 from tests.people_stage import Stage
+from tests.services_client import ServicesClient
 
 USER, CONTACT = 7, 42
 NAME = "contact 42 of user 7"

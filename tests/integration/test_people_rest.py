@@ -14,9 +14,9 @@ from facerec.adapters.redis import RedisDatabases, RedisPeople
 from facerec.errors import DeadlineExceeded, StoreUnavailable
 from facerec.jobs import Reply, Request
 from facerec.model import parse_model
-from tests.services_client import ServicesClient
 from tests.front import OTHER_TOKEN, TOKEN, Front
 from tests.people_stage import Scene, Stage
+from tests.services_client import ServicesClient
 
 MINE = {"Authorization": f"Token {TOKEN}"}
 THEIRS = {"Authorization": f"Token {OTHER_TOKEN}"}

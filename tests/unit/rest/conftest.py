@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.services_client import ServicesClient
 from tests.front import Front
+from tests.services_client import ServicesClient
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 from facerec import errors
 from facerec.errors import FacerecError
 from rest.errors import STATUS
-from tests.services_client import ServicesClient
 from tests.front import HASH, TOKEN, Front, claiming_png, picture
+from tests.services_client import ServicesClient
 
 URL = "https://example.org/a.jpg"
 

@@ -17,8 +17,8 @@ from facerec.faces import Model
 from facerec.jobs import Reply
 from facerec.values import Secret
 from rest.nextcloud import client_gone
-from tests.services_client import ServicesClient
 from tests.front import API_KEY, OTHER_TOKEN, Front, made_up_encoding, picture
+from tests.services_client import ServicesClient
 
 KEY = {"x-api-key": API_KEY}
 IMAGE = picture(100, 100)

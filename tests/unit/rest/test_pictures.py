@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from facerec.adapters.imagestore import open_image_store
 from facerec.errors import ImageStoreUnavailable, StoreUnavailable
 from facerec.ports import DeadLetter, Place
-from tests.services_client import ServicesClient
 from tests.front import DOCUMENT, HASH, OTHER_TOKEN, TOKEN, Front, picture
+from tests.services_client import ServicesClient
 
 PLACE = Place("default", HASH, 1)
 JPEG = picture(40, 30)

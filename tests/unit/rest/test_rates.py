@@ -10,8 +10,8 @@ import pytest
 from facerec.errors import StoreUnavailable
 from rest.auth import fingerprint
 from rest.services import Services
-from tests.services_client import ServicesClient
 from tests.front import API_KEY, OTHER_TOKEN, TOKEN, Front
+from tests.services_client import ServicesClient
 
 
 @pytest.fixture

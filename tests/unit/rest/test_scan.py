@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 from facerec.errors import BrokerUnavailable, StoreUnavailable
 from facerec.identity import image_hash
-from tests.services_client import ServicesClient
 from tests.front import Front, picture
+from tests.services_client import ServicesClient
 
 IMAGE = picture()
 HASH = image_hash(IMAGE)
