@@ -42,7 +42,10 @@ SCROLL = """async () => {
 
 
 PLAIN = """async () => {
-    document.body.innerHTML = "<div style='height: 60000px; background: linear-gradient(red, blue)'></div>";
+    const plain = document.createElement("div");
+    plain.style.height = "60000px";
+    plain.style.background = "linear-gradient(red, blue)";
+    document.body.replaceChildren(plain);
     const frames = [];
     let last = await new Promise(requestAnimationFrame);
     for (let count = 0; count < 200; count++) {
