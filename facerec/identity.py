@@ -7,7 +7,7 @@ import re
 import unicodedata
 from urllib.parse import urlsplit
 
-from facerec.errors import BadParam
+from facerec.errors import BadParam, TooManyFaces
 
 DEFAULT_OWNER = "default"
 MAX_NAME = 1024
@@ -82,6 +82,12 @@ def face_id(ticket: int, number: int) -> int:
     if not 0 <= number < FACES_PER_IMAGE:
         raise BadParam("face", f"an image has at most {FACES_PER_IMAGE} faces", number)
     return ticket * FACES_PER_IMAGE + number
+
+
+def check_face_count(count: int) -> None:
+    """Raises TooManyFaces when an image cannot have so many faces."""
+    if count > FACES_PER_IMAGE:
+        raise TooManyFaces(f"{count} faces were found, and an image has at most {FACES_PER_IMAGE}", ())
 
 
 def ticket_of(face: int) -> int:

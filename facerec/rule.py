@@ -28,7 +28,7 @@ from facerec.identity import FACES_PER_IMAGE, face_id, ticket_of
 from facerec.index import FaceIndex
 from facerec.jobs import ScanJob
 from facerec.loading import Progress, load_sets
-from facerec.ports import Commits, Held, JournalEntry, JournalGap, Moved, Obsolete, Scanned, Split, Written
+from facerec.ports import Commits, Held, Image, JournalEntry, JournalGap, Moved, Obsolete, Scanned, Split, Written
 from facerec.records import encoding_of, face_id_of, is_comparable, model_of, records_of
 from facerec.regeneration import AsideCommits, Remade
 from facerec.sets import Sets, SetsJournal, is_switch
@@ -36,8 +36,6 @@ from facerec.sets import Sets, SetsJournal, is_switch
 log = logging.getLogger(__name__)
 LINKS_AT_ONCE = 1000
 """Links of one batch: what keeps the atomic step short."""
-Image = tuple[str, str]
-"""Owner and hash."""
 
 
 class HasRecords(Protocol):

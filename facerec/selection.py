@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from facerec.errors import NoFaces, TooManyFaces
 from facerec.faces import Analysis, Box, Renderings
+from facerec.identity import check_face_count
 
 SELECTORS = ("reject", "biggest", "all")
 SAME = 0.5
@@ -32,7 +33,8 @@ def choose(found: Sequence[Box], selector: str, wanted: Sequence[Box]) -> tuple[
 
 
 def joined(one: Analysis, other: Analysis) -> Analysis:
-    """Two analyses of one picture as one; those of the other come last."""
+    """Two analyses of one picture as one; those of the other come last. Raises TooManyFaces."""
+    check_face_count(len(one.faces) + len(other.faces))
     renderings = one.renderings
     if renderings and other.renderings:
         thumbnails = renderings.thumbnails + other.renderings.thumbnails

@@ -62,6 +62,11 @@ EXCHANGES = (
 )
 
 
+def job_queues() -> tuple[str, ...]:
+    """The queues in which a job may wait before it is done or given up."""
+    return (SCAN_QUEUE, ABANDONED_QUEUE, *map(retry_queue, RETRY_DELAYS))
+
+
 def retry_queue(delay: int) -> str:
     """The name of the retry queue for waits of at most ``delay`` seconds; also its routing key."""
     return f"toWorker.retry.{delay}"

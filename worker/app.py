@@ -100,6 +100,9 @@ class Worker:
             "position": self._parts.committer.position,
             "loaded": dict(zip(("position", "digest"), self._around.rule.loaded, strict=True)),
             "jobs": len(self._parts.flights),
+            "consuming": self._around.consumer.connected,
+            "unclaimed": self._parts.intake.unclaimed,
+            "claims_renewed": self._parts.lookout.renewed,
         } | loading
 
     def _receive(self) -> None:

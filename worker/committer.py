@@ -13,9 +13,9 @@ from facerec.errors import FacerecError, InternalError, ServiceUnavailable
 from facerec.faces import Analysis, Model
 from facerec.index import FaceIndex
 from facerec.parts import Parts
-from facerec.ports import Consumer, Scanned
+from facerec.ports import Consumer, Image, Scanned
 from facerec.regeneration import AsideCommits, Remade
-from facerec.rule import Image, ScanRule, to_scanned
+from facerec.rule import ScanRule, to_scanned
 from worker.flights import Flight, Flights
 from worker.guard import guarded_thread
 from worker.pace import Pace
@@ -201,9 +201,10 @@ class Committer:
         for scanned in outcome.written:
             flight, _ = batch[scanned.owner, scanned.hash]
             flight.lap("commit")
+            deliveries = self._flights.land(flight, "done")
             if flight.waiting:
-                flight.waiting.written(flight)
-            self._consumer.ack(self._flights.land(flight, "done"))
+                flight.waiting.written(flight, deliveries)
+            self._consumer.ack(deliveries)
             _log_done(flight, len(scanned.records), len(scanned.links))
         if outcome.obsolete:
             self._end_or_again([batch[image][0] for image in outcome.obsolete])
@@ -236,8 +237,9 @@ class Committer:
         """These were finished by others or erased: say so to a person who waits; of the rest the store knows what to do."""
         for flight in obsolete:
             if flight.waiting:
-                flight.waiting.obsolete()
-                self._consumer.ack(self._flights.land(flight, "done"))
+                deliveries = self._flights.land(flight, "done")
+                flight.waiting.obsolete(deliveries)
+                self._consumer.ack(deliveries)
         self._again([flight for flight in obsolete if not flight.waiting])
 
     def _start_afresh(self, error: InternalError, pictures: Sequence[tuple[Flight, Analysis]]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from facerec.enrolment import Enrolment, Wish
-from facerec.errors import Conflict, FacerecError, MalformedJob
+from facerec.errors import Conflict, DeadlineExceeded, FacerecError, MalformedJob
 from facerec.faces import Analysis, Box, Model
 from facerec.identity import face_id, image_hash
 from facerec.jobs import JOB_VERSION, Reply, Request, ScanJob
@@ -41,6 +41,7 @@ class Enroller:
         flights: Flights,
         patience: Patience,
         keeper: Keeping,
+        failed: Callable[[Flight, FacerecError], None],
         model: Callable[[], Model | None],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -50,6 +51,7 @@ class Enroller:
         self._flights = flights
         self._patience = patience
         self._keeper = keeper
+        self._failed = failed
         self._model = model
         self._clock = clock
 
@@ -59,13 +61,16 @@ class Enroller:
         flight = self._flights.board(job, delivery)
         if flight is None:
             return
-        enrolling = _Enrolling(self._consumer, delivery)
-        flight.waiting = enrolling
+        flight.waiting = _Enrolling(self._consumer)
 
         def is_wanted() -> bool:
-            if self._clock() < request.deadline and self._consumer.is_awaited(delivery):
+            if self._clock() < request.deadline and self._consumer.is_awaited(flight.deliveries[-1]):
                 return True
-            self._land(flight, "unwanted")
+            if any(each.redelivered for each in flight.deliveries):
+                # A worker that had it before may have died when it had begun.
+                self._failed(flight, DeadlineExceeded("nobody waits for this photo any more"))
+            else:
+                self._consumer.ack(self._flights.land(flight, "unwanted"))
             return False
 
         def submit(task: Task, then: Callable[[Analysis], None]) -> None:
@@ -103,7 +108,7 @@ class Enroller:
             self._refuse(flight, error)
 
     def _begin(self, flight: Flight, analysis: Analysis, wish: Wish, places: list[int]) -> None:
-        start = self._patience.insist(lambda: self._commits.begin([flight.job]))[0]
+        start = self._patience.insist(lambda: self._commits.begin([flight.job], person_waits=True))[0]
         if start.verdict == "erased":
             self._refuse(flight, Conflict("the image was erased while it was posted"))
         elif start.verdict != "go":
@@ -115,15 +120,15 @@ class Enroller:
             self._keeper.finished(flight, analysis)
 
     def _answer(self, flight: Flight, document: dict[str, Any]) -> None:
-        self._consumer.reply(flight.deliveries[0], Reply(True, document))
-        self._land(flight, "duplicate")
+        self._end(flight, "duplicate", Reply(True, document))
 
     def _refuse(self, flight: Flight, error: FacerecError) -> None:
-        self._consumer.reply(flight.deliveries[0], Reply(False, error_document(error)))
-        self._land(flight, "refused")
+        self._end(flight, "refused", Reply(False, error_document(error)))
 
-    def _land(self, flight: Flight, outcome: str) -> None:
-        self._consumer.ack(self._flights.land(flight, outcome))
+    def _end(self, flight: Flight, outcome: str, reply: Reply) -> None:
+        deliveries = self._flights.land(flight, outcome)
+        _reply_to_all(self._consumer, deliveries, reply)
+        self._consumer.ack(deliveries)
 
     def _let_go(self, flight: Flight) -> None:
         """Not acknowledged, so the broker gives it to another worker."""
@@ -133,19 +138,24 @@ class Enroller:
 class _Enrolling:
     """Who waits for a flight: `worker.flights.Waiting`."""
 
-    def __init__(self, consumer: Consumer, delivery: Delivery) -> None:
+    def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
-        self._delivery = delivery
 
-    def written(self, flight: Flight) -> None:
+    def written(self, flight: Flight, deliveries: Sequence[Delivery]) -> None:
         faces = list(flight.enrolment.faces) if flight.enrolment else []
-        self._consumer.reply(self._delivery, Reply(True, {"state": "written", "faces": faces}))
+        _reply_to_all(self._consumer, deliveries, Reply(True, {"state": "written", "faces": faces}))
 
-    def obsolete(self) -> None:
-        self._consumer.reply(self._delivery, Reply(True, {"state": "done", "faces": []}))
+    def obsolete(self, deliveries: Sequence[Delivery]) -> None:
+        _reply_to_all(self._consumer, deliveries, Reply(True, {"state": "done", "faces": []}))
 
-    def failed(self, error: FacerecError) -> None:
-        self._consumer.reply(self._delivery, Reply(False, error_document(error)))
+    def failed(self, deliveries: Sequence[Delivery], error: FacerecError) -> None:
+        _reply_to_all(self._consumer, deliveries, Reply(False, error_document(error)))
+
+
+def _reply_to_all(consumer: Consumer, deliveries: Sequence[Delivery], reply: Reply) -> None:
+    """Of several, all but the last came by connections that are gone."""
+    for delivery in deliveries:
+        consumer.reply(delivery, reply)
 
 
 def wish_and_job(request: Request) -> tuple[Wish, ScanJob]:

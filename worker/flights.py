@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,17 +13,17 @@ from facerec.errors import FacerecError
 from facerec.jobs import ScanJob
 from facerec.ports import Delivery
 
-Key = tuple[str, str, int]
+Key = tuple[str, str, int, str]
 
 
 class Waiting(Protocol):
-    """Is told how the flight ended, before it is acknowledged."""
+    """Is told how the flight ended, before its deliveries are acknowledged: each of them may be the one that is answered."""
 
-    def written(self, flight: Flight) -> None: ...
+    def written(self, flight: Flight, deliveries: Sequence[Delivery]) -> None: ...
 
-    def obsolete(self) -> None: ...
+    def obsolete(self, deliveries: Sequence[Delivery]) -> None: ...
 
-    def failed(self, error: FacerecError) -> None: ...
+    def failed(self, deliveries: Sequence[Delivery], error: FacerecError) -> None: ...
 
 
 @dataclass(eq=False)
@@ -42,7 +42,8 @@ class Flight:
 
     @property
     def key(self) -> Key:
-        return (self.job.owner, self.job.hash, self.job.ticket)
+        """A store that was emptied gives the same ticket again; the name of such a job must not be forgotten."""
+        return (self.job.owner, self.job.hash, self.job.ticket, self.job.name)
 
     @property
     def seconds(self) -> float:

@@ -76,10 +76,16 @@ class Intake:
         self._model = model
         self._received = received
         self._inbox: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
+        self._sorting = 0
         self._thread = guarded_thread(self._run, "intake", crashed)
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def unclaimed(self) -> int:
+        """How many deliveries wait until the store is asked about them."""
+        return self._sorting + self._inbox.qsize()
 
     def take(self, delivery: Delivery) -> None:
         """Called by the consumer's thread; returns at once."""
@@ -116,15 +122,18 @@ class Intake:
     def _run(self) -> None:
         while (first := self._inbox.get()) is not None:
             batch = [first]
+            self._sorting = 1
             while len(batch) < AT_ONCE and not self._inbox.empty():
                 following = self._inbox.get()
                 if following is None:
                     return
                 batch.append(following)
+                self._sorting = len(batch)
             try:
                 self._sort(batch)
             except Stopping:
                 return
+            self._sorting = 0
 
     def _sort(self, batch: Sequence[Delivery]) -> None:
         scans = []

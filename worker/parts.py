@@ -170,6 +170,7 @@ class Parts:
             commits=self._around.commits,
             in_hand=self.flights.jobs,
             publisher=self._around.publisher,
+            workers=self._around.workers,
             seconds=self._around.settings.worker.lost_after,
             crashed=self._crash,
         )
@@ -200,6 +201,7 @@ class Parts:
             flights=self.flights,
             patience=self.patience,
             keeper=self.keeper,
+            failed=self.undertaker.failed,
             model=lambda: self.committer.model,
             clock=self._around.clock,
         )

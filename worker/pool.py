@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from facerec.errors import FacerecError
+from facerec.identity import check_face_count
 from facerec.wire import Task
 from worker.guard import guarded_thread
 from worker.line import Line, Place, Result
@@ -111,6 +112,8 @@ class EnginePool:
 
     def _run(self, slot: Slot, task: Task) -> Result:
         try:
-            return slot.run(task, self._time_limit)
+            analysis = slot.run(task, self._time_limit)
+            check_face_count(len(analysis.faces))
+            return analysis
         except FacerecError as error:
             return error

@@ -104,9 +104,10 @@ class Undertaker:
 
     def _disappoint(self, flight: Flight, waiting: Waiting, error: FacerecError) -> None:
         """A person waits: tell at once; whether to try again is for the person to say."""
-        self._note(lambda: self._commits.fail(flight.job, error.code, error.reason))
-        waiting.failed(error)
-        self._consumer.ack(self._flights.land(flight, "failed"))
+        self._note(lambda: self._commits.fail(flight.job, error.code, error.reason, person_waits=True))
+        deliveries = self._flights.land(flight, "failed")
+        waiting.failed(deliveries, error)
+        self._consumer.ack(deliveries)
         _log("enrolment_failed", flight.job, error.code, error.reason)
 
     def _retry(self, flight: Flight, decision: Retry, error: FacerecError) -> None:

@@ -21,17 +21,19 @@ from facerec.ports.answers import (
     Tokens,
     Workers,
 )
-from facerec.ports.broker import Consumer, DeadLetter, DeadLetterBox, Delivery, JobPublisher, Requester
+from facerec.ports.broker import Consumer, DeadLetter, DeadLetterBox, Delivery, JobPublisher, Requester, Standing
 from facerec.ports.outside import Errands, ImageStore, Notice, Place, Webhooks, Whereabouts
 from facerec.ports.store import (
     Admission,
     Commits,
     Held,
+    Image,
     Journal,
     JournalEnd,
     JournalEntry,
     JournalGap,
     KnownFaces,
+    Lost,
     Moved,
     Obsolete,
     Scanned,
@@ -55,6 +57,7 @@ __all__ = [
     "Delivery",
     "Errands",
     "Held",
+    "Image",
     "ImageStore",
     "JobPublisher",
     "Journal",
@@ -62,6 +65,7 @@ __all__ = [
     "JournalEntry",
     "JournalGap",
     "KnownFaces",
+    "Lost",
     "Match",
     "MatchPage",
     "Matches",
@@ -75,6 +79,7 @@ __all__ = [
     "Scanned",
     "Sessions",
     "Split",
+    "Standing",
     "Start",
     "Subscription",
     "Tokens",

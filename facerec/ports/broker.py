@@ -9,6 +9,17 @@ from typing import Any, Protocol
 from facerec.jobs import RegenerateJob, Reply, Request, ScanJob
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many scan jobs wait anywhere in the broker, for a try or for the next one, and how many consumers take them.
+
+    A job that was delivered and not yet acknowledged is not counted: its consumer has it.
+    """
+
+    waiting: int
+    consumers: int
+
+
 class JobPublisher(Protocol):
     """The way to the scan queue. Safe for use by many threads; connects lazily and again after a failure."""
 
@@ -25,7 +36,10 @@ class JobPublisher(Protocol):
         """Lay a message to the dead letters, with why. Returns and raises as `publish` does."""
 
     def depth(self) -> int:
-        """How many scan jobs wait, not older than a second. Raises BrokerUnavailable."""
+        """How many scan jobs wait for a worker, not older than a second. Raises BrokerUnavailable."""
+
+    def standing(self) -> Standing:
+        """Raises BrokerUnavailable."""
 
     def ping(self) -> None:
         """Raises BrokerUnavailable unless the broker answers."""

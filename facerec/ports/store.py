@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -127,6 +127,18 @@ class KnownFaces:
     heads: Heads = field(repr=False)
 
 
+Image = tuple[str, str]
+"""Owner and hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Images whose jobs the broker lost, and others that seem to have none: ask for these again in a while."""
+
+    lost: frozenset[Image] = frozenset()
+    suspects: frozenset[Image] = frozenset()
+
+
 class JournalEnd(Protocol):
     """The journal as a front end asks."""
 
@@ -156,8 +168,9 @@ class Commits(Protocol):
     The one step of `commit` may be prepared by others that change no answer.
     """
 
-    def begin(self, jobs: Sequence[ScanJob]) -> list[Start]:
-        """For each job, claim its image or tell why not."""
+    def begin(self, jobs: Sequence[ScanJob], *, person_waits: bool = False) -> list[Start]:
+        """For each job, claim its image or tell why not. What a person waits for is tried once, so that it keeps no job from its
+        work, and of an image that was there before it changes nothing until it is written."""
 
     def renew(self, jobs: Sequence[ScanJob]) -> None:
         """These are still in hand: their claims hold as long as new ones."""
@@ -168,11 +181,12 @@ class Commits(Protocol):
     def retrying(self, job: ScanJob, delay: float, code: str, reason: str) -> None:
         """The job waits ``delay`` seconds for its next try."""
 
-    def fail(self, job: ScanJob, code: str, reason: str) -> None:
-        """The image is ``failed``, unless it is done."""
+    def fail(self, job: ScanJob, code: str, reason: str, *, person_waits: bool = False) -> None:
+        """The image is ``failed``, unless it is done or another job has it. What a person waited for fails no image that is sent as
+        a job as well."""
 
-    def lost(self, seconds: float) -> list[tuple[str, str]]:
-        """Declare ``failed`` what was announced more than ``seconds`` ago and is claimed by nobody; owner and hash of each.
+    def lost(self, seconds: float, suspects: Collection[Image] = ()) -> Lost:
+        """Declare ``failed`` those of ``suspects`` that were announced more than ``seconds`` ago and are claimed by nobody.
 
-        Only for when no job waits in the broker. Should such a job turn up after all, it is done as usual.
+        Only for when the broker holds no job. Should such a job turn up after all, it is done as usual.
         """

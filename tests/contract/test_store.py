@@ -24,7 +24,7 @@ from facerec.errors import BadParam, InternalError
 from facerec.faces import Model
 from facerec.identity import DEFAULT_OWNER, face_id
 from facerec.jobs import ScanJob
-from facerec.ports import JournalGap, Obsolete, Scanned, Written
+from facerec.ports import Image, JournalGap, Lost, Obsolete, Scanned, Written
 from facerec.records import encoding_of, unpack_face
 from facerec.rule import ScanRule, to_scanned
 from tests.faces import analysis, encoding, scan_job
@@ -68,6 +68,10 @@ def document(admissions: RedisAdmissions, job: ScanJob) -> dict[str, object]:
     found = admissions.image(job.owner, job.hash)
     assert found is not None
     return found
+
+
+def lost_at_two_looks(commits: RedisCommits) -> frozenset[Image]:
+    return commits.lost(300, commits.lost(300).suspects).lost
 
 
 def test_the_life_of_an_image(admissions: RedisAdmissions, commits: RedisCommits, rule: ScanRule) -> None:
@@ -205,11 +209,13 @@ def test_a_job_that_the_broker_lost_fails_and_is_done_should_it_turn_up(
     commits = RedisCommits(databases, clock=lambda: now[0])
     waiting, claimed = scan_job(admissions, "a.jpg"), scan_job(admissions, "b.jpg", owner="bob")
     commits.begin([claimed])
-    assert commits.lost(300) == []
+    assert commits.lost(300) == Lost()
     now[0] += 400
-    assert commits.lost(300) == [(DEFAULT_OWNER, waiting.hash)]
+    suspected = Lost(suspects=frozenset({(DEFAULT_OWNER, waiting.hash)}))
+    assert commits.lost(300) == suspected, "at one look it may be on its way to a worker"
+    assert commits.lost(300, suspected.suspects) == Lost(lost=suspected.suspects)
     now[0] += 400
-    assert commits.lost(300) == [("bob", claimed.hash)]
+    assert lost_at_two_looks(commits) == {("bob", claimed.hash)}
     assert document(admissions, waiting)["reason"] == "JOB_LOST"
     assert commits.begin([waiting])[0].verdict == "go"
 
@@ -224,7 +230,7 @@ def test_a_job_that_waits_in_a_worker_for_long_is_not_lost(
     for _ in range(4):
         now[0] += 400
         commits.renew([waiting])
-    assert commits.lost(300) == [(other.owner, other.hash)]
+    assert lost_at_two_looks(commits) == {(other.owner, other.hash)}
     assert commits.begin([scan_job(admissions, "c.jpg", waiting.body)])[0].verdict == "claimed"
 
 
@@ -237,7 +243,7 @@ def test_only_the_job_that_has_the_claim_renews_it(databases: RedisDatabases, ad
     now[0] += 700
     commits.renew([late, replace(fresh, ticket=fresh.ticket + 1)])
     assert document(admissions, fresh)["state"] == "processing"
-    assert commits.lost(300) == [(fresh.owner, fresh.hash)]
+    assert lost_at_two_looks(commits) == {(fresh.owner, fresh.hash)}
     assert admissions.image(late.owner, late.hash) is None
 
 
@@ -263,9 +269,9 @@ def test_an_image_that_failed_and_was_sent_again_has_as_long_as_a_new_one(
     commits.fail(first, "BAD", "no picture")
     again = admissions.announce(first.owner, first.hash, "a.jpg", now[0])
     assert again.state == "failed"
-    assert commits.lost(300) == []
+    assert commits.lost(300) == Lost()
     now[0] += 400
-    assert commits.lost(300) == [(first.owner, first.hash)]
+    assert lost_at_two_looks(commits) == {(first.owner, first.hash)}
 
 
 def test_fifty_names_wait_for_one_claim(admissions: RedisAdmissions, commits: RedisCommits, rule: ScanRule) -> None:

@@ -14,7 +14,7 @@ from facerec.adapters.memory.queues import MemoryQueues, Message, decode_headers
 from facerec.errors import DeadlineExceeded
 from facerec.jobs import RegenerateJob, Reply, Request, ScanJob
 from facerec.letters import buried_headers
-from facerec.ports import Delivery
+from facerec.ports import Delivery, Standing
 from facerec.topology import (
     ABANDONED_QUEUE,
     DEAD_EXCHANGE,
@@ -25,6 +25,7 @@ from facerec.topology import (
     SCAN_KEY,
     SCAN_QUEUE,
     WORK_EXCHANGE,
+    job_queues,
     retry_queue,
     retry_step,
 )
@@ -77,6 +78,10 @@ class MemoryJobPublisher:
         with self._queues.reached():
             return self._queues.count(SCAN_QUEUE)
 
+    def standing(self) -> Standing:
+        with self._queues.reached():
+            return Standing(sum(map(self._queues.count, job_queues())), self._queues.consumers)
+
     def ping(self) -> None:
         self.depth()
 
@@ -101,12 +106,15 @@ class MemoryConsumer:
 
     def run(self, handle: Callable[[Delivery], None]) -> None:
         self._running = True
+        with self._queues.changed:
+            self._queues.consumers += 1
         try:
             while (delivery := self._next()) is not None:
                 handle(delivery)
         finally:
             self._running = False
             with self._queues.changed:
+                self._queues.consumers -= 1
                 self._lose()
 
     def ack(self, deliveries: Iterable[Delivery]) -> None:

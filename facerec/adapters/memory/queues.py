@@ -53,6 +53,8 @@ class MemoryQueues:
         self.replies = Replies()
         self.generation = 0
         """Counts the times that all connections were lost."""
+        self.consumers = 0
+        """That run."""
         self._away = ""
         self._queues = {queue.name: _Stored(queue) for queue in queues()}
 

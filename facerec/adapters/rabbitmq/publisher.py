@@ -19,6 +19,7 @@ from facerec.config import RabbitSettings
 from facerec.errors import BrokerUnavailable
 from facerec.jobs import RegenerateJob, ScanJob
 from facerec.letters import buried_headers, message_id
+from facerec.ports import Standing
 from facerec.topology import (
     DEAD_EXCHANGE,
     DEAD_QUEUE,
@@ -26,6 +27,7 @@ from facerec.topology import (
     SCAN_KEY,
     SCAN_QUEUE,
     WORK_EXCHANGE,
+    job_queues,
     retry_queue,
     retry_step,
 )
@@ -69,8 +71,15 @@ class RabbitJobPublisher:
         """Wait for the confirms of what is on its way, then disconnect."""
         self._link.close()
 
+    def standing(self) -> Standing:
+        asked = [self._ask(queue) for queue in job_queues()]
+        return Standing(sum(each.waiting for each in asked), asked[0].consumers)
+
     def _ask_depth(self) -> int:
-        return self._link.call(_Depth(), monotonic() + self._timeout)
+        return self._ask(SCAN_QUEUE).waiting
+
+    def _ask(self, queue: str) -> Standing:
+        return self._link.call(_Ask(queue), monotonic() + self._timeout)
 
     def _confirmed(self, message: Message) -> None:
         deadline = monotonic() + self._timeout
@@ -98,24 +107,28 @@ def _properties(headers: Mapping[str, Any], expiration: str | None = None) -> Ba
     )
 
 
-class _Depth(Operation[int]):
-    """How many messages wait in the scan queue. A queue that is gone holds none; the next publish declares it again."""
+class _Ask(Operation[Standing]):
+    """How it stands with one queue. One that is gone holds nothing; the next publish declares it again."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__()
+        self._queue = queue
 
     def start(self, session: Session) -> None:
         self._session = session
         session.connection.channel(on_open_callback=self._opened).add_on_close_callback(self._closed)
 
     def _opened(self, channel: Channel) -> None:
-        channel.queue_declare(SCAN_QUEUE, passive=True, callback=lambda frame: self._counted(channel, frame))
+        channel.queue_declare(self._queue, passive=True, callback=lambda frame: self._counted(channel, frame))
 
     def _counted(self, channel: Channel, frame: Any) -> None:
         self._session.progress += 1
-        self.finish(frame.method.message_count)
+        self.finish(Standing(frame.method.message_count, frame.method.consumer_count))
         channel.close()
 
     def _closed(self, _channel: Channel, reason: Exception) -> None:
         if is_closed_with(reason, NOT_FOUND):
-            self.finish(0)
+            self.finish(Standing(0, 0))
         else:
             self.fail(lost(reason))
 

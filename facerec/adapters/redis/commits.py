@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
@@ -14,7 +13,7 @@ from facerec.adapters.redis.layout import JOURNAL_LENGTH, LINKS_KEPT, OWN, prefi
 from facerec.adapters.redis.names import publish_names
 from facerec.errors import InternalError, StoreUnavailable
 from facerec.jobs import ScanJob
-from facerec.ports import Held, JournalGap, Moved, Obsolete, Scanned, Split, Start, Written
+from facerec.ports import Held, Image, JournalGap, Lost, Moved, Obsolete, Scanned, Split, Start, Written
 
 log = logging.getLogger(__name__)
 LOST_CODE = "JOB_LOST"
@@ -28,7 +27,8 @@ _REFUSALS: dict[bytes, type[JournalGap] | type[Split] | type[Held]] = {
 
 
 class RedisCommits:
-    """`facerec.ports.Commits` over Redis. ``clock`` gives seconds since the epoch.
+    """`facerec.ports.Commits` over Redis. ``clock`` gives seconds since the epoch; without one the server's clock counts, on
+    which workers whose own are apart agree.
 
     ``links_kept`` is the most links that are kept for one image. For use by one thread.
     ``claim`` is for how many seconds a claim outlives a job of which nothing is heard. It is renewed meanwhile, so it is only
@@ -38,7 +38,7 @@ class RedisCommits:
     def __init__(
         self,
         databases: RedisDatabases,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         claim: float = 600.0,
         links_kept: int = LINKS_KEPT,
     ) -> None:
@@ -48,19 +48,20 @@ class RedisCommits:
         self._links_kept = links_kept
         self._crowd = Crowd(databases, links_kept)
 
-    def begin(self, jobs: Sequence[ScanJob]) -> list[Start]:
-        now = self._clock()
-        calls = [
-            (*_who(job), job.name, job.ticket, f"{job.queued_at:.6f}", f"{now:.6f}", f"{now + self._claim:.6f}")
-            for job in jobs
-        ]
+    def _now(self) -> str:
+        """For a script: empty when it is to look at the server's clock."""
+        return f"{self._clock():.6f}" if self._clock else ""
+
+    def begin(self, jobs: Sequence[ScanJob], *, person_waits: bool = False) -> list[Start]:
+        claim = (self._now(), self._claim, int(person_waits))
+        calls = [(*_who(job), job.name, job.ticket, f"{job.queued_at:.6f}", *claim) for job in jobs]
         replies = self._databases.call_many("begin", calls) if calls else []
         return [self._start(job, reply) for job, reply in zip(jobs, replies, strict=True)]
 
     def renew(self, jobs: Sequence[ScanJob]) -> None:
-        until = f"{self._clock() + self._claim:.6f}"
+        claim = (self._now(), self._claim)
         if jobs:
-            self._databases.call_many("renew", [(*_who(job), job.ticket, until) for job in jobs])
+            self._databases.call_many("renew", [(*_who(job), job.ticket, *claim) for job in jobs])
 
     def _start(self, job: ScanJob, reply: list[bytes]) -> Start:
         verdict, *rest = (part.decode() for part in reply)
@@ -94,7 +95,7 @@ class RedisCommits:
                     raise InternalError(f"the index knows a face of an image that the store does not: {rest}")
 
     def _try_to_commit(self, batch: Sequence[Scanned], position: int) -> list[Any]:
-        arguments: list[Argument] = [position, f"{self._clock():.6f}", JOURNAL_LENGTH, self._links_kept, len(batch)]
+        arguments: list[Argument] = [position, self._now(), JOURNAL_LENGTH, self._links_kept, len(batch)]
         for image in batch:
             arguments += _commit_arguments(*self._crowd.prepared(image))
         reply: list[Any] = self._databases.call("commit", *arguments)
@@ -105,31 +106,35 @@ class RedisCommits:
             publish_names(self._databases, owner.decode(), key.decode())
 
     def retrying(self, job: ScanJob, delay: float, code: str, reason: str) -> None:
-        until = self._clock() + delay + self._claim
-        self._databases.call("retrying", *_who(job), job.ticket, f"{until:.6f}", code, reason)
+        claim = (self._now(), delay + self._claim)
+        self._databases.call("retrying", *_who(job), job.ticket, *claim, code, reason)
 
-    def fail(self, job: ScanJob, code: str, reason: str) -> None:
-        self._databases.call("fail", *_who(job), job.ticket, f"{self._clock():.6f}", code, reason)
+    def fail(self, job: ScanJob, code: str, reason: str, *, person_waits: bool = False) -> None:
+        self._databases.call("fail", *_who(job), job.ticket, self._now(), code, reason, int(person_waits))
 
-    def lost(self, seconds: float) -> list[tuple[str, str]]:
-        now = self._clock()
+    def lost(self, seconds: float, suspects: Collection[Image] = ()) -> Lost:
         with mapped_errors():
             owners = sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
-        return [(owner, found) for owner in owners for found in self._lost_of(owner, seconds, now)]
+        looks = [self._lost_of(owner, seconds, [key for of, key in suspects if of == owner]) for owner in owners]
+        return Lost(
+            frozenset().union(*(look.lost for look in looks)), frozenset().union(*(look.suspects for look in looks))
+        )
 
-    def _lost_of(self, owner: str, seconds: float, now: float) -> list[str]:
-        """Hashes. What is damaged of one image or owner keeps no other from being looked at."""
-        limits = (f"{now - seconds:.6f}", f"{now:.6f}", LOOK_AT, LOST_CODE, LOST_REASON)
+    def _lost_of(self, owner: str, seconds: float, suspects: Sequence[str]) -> Lost:
+        """What is damaged of one image or owner keeps no other from being looked at."""
+        limits = (seconds, self._now(), LOOK_AT, LOST_CODE, LOST_REASON)
         try:
-            lost, damaged = self._databases.call("lost", owner, prefix(owner), *limits)
+            lost, damaged, suspected = self._databases.call("lost", owner, prefix(owner), *limits, *suspects)
         except InternalError as error:
             _log_damage(owner, f"lost jobs of {owner} are not looked for: {error.reason}")
-            return []
+            return Lost()
         for image_hash in damaged:
             _log_damage(
                 owner, f"the document of {image_hash.decode()} is damaged, so nobody knows whether its job is lost"
             )
-        return [image_hash.decode() for image_hash in lost]
+        return Lost(
+            frozenset((owner, key.decode()) for key in lost), frozenset((owner, key.decode()) for key in suspected)
+        )
 
 
 def _log_damage(owner: str, what: str) -> None:

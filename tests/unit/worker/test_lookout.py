@@ -1,50 +1,120 @@
-"""Jobs in hand are not lost, however long they wait."""
+"""Jobs that the broker or a worker still holds are not lost, however long they wait."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
+from typing import Any
 from unittest.mock import Mock, call
 
 import pytest
 
 from facerec.errors import InternalError
 from facerec.jobs import ScanJob
+from facerec.ports import Image, Lost, Standing
 from worker.lookout import Lookout
 
+SECONDS = 600.0
+IDLE = Standing(waiting=0, consumers=1)
+SURE: Mapping[str, Any] = {"consuming": True, "unclaimed": 0, "claims_renewed": 150.0}
+SUSPECTS: frozenset[Image] = frozenset({("default", "ab" * 32)})
 
-@pytest.mark.parametrize(("depth", "looks"), [(0, [call.lost(600.0)]), (3, [])])
-def test_what_is_in_hand_is_renewed_before_anybody_looks(depth: int, looks: list[object]) -> None:
-    commits = Mock()
-    commits.lost.return_value = []
-    job = ScanJob("default", "ab" * 32, "a.jpg", 1, 0.0, b"")
-    publisher = Mock(depth=lambda: depth)
-    Lookout(commits=commits, in_hand=lambda: [job], publisher=publisher, seconds=600.0, crashed=Mock()).look()
-    assert commits.mock_calls == [call.renew([job]), *looks]
+
+def lookout(commits: Mock, standing: Standing = IDLE, *workers: Mapping[str, Any], **others: Any) -> Lookout:
+    told = {str(number): state for number, state in enumerate(workers or (SURE,))}
+    parts: dict[str, Any] = {
+        "commits": commits,
+        "in_hand": list,
+        "publisher": Mock(standing=lambda: standing),
+        "workers": Mock(workers=lambda: told),
+        "seconds": SECONDS,
+        "crashed": Mock(),
+    }
+    return Lookout(**parts | others)
+
+
+def commits_with(suspects: frozenset[Image] = frozenset()) -> Mock:
+    return Mock(lost=Mock(return_value=Lost(suspects=suspects)))
+
+
+def test_what_is_in_hand_is_renewed_before_anybody_looks() -> None:
+    commits, job = commits_with(), ScanJob("default", "ab" * 32, "a.jpg", 1, 0.0, b"")
+    made = lookout(commits, in_hand=lambda: [job])
+    assert made.renewed is None
+    made.look()
+    assert commits.mock_calls == [call.renew([job]), call.lost(SECONDS, frozenset())]
+    assert made.renewed is not None
+
+
+def test_a_job_is_lost_when_it_is_suspected_at_two_looks_in_a_row() -> None:
+    commits = commits_with(SUSPECTS)
+    made = lookout(commits)
+    made.look()
+    made.look()
+    assert commits.lost.mock_calls == [call(SECONDS, frozenset()), call(SECONDS, SUSPECTS)]
+
+
+def test_suspects_are_forgotten_when_a_job_is_seen_in_between() -> None:
+    commits, standings = commits_with(SUSPECTS), [IDLE, Standing(1, 1), IDLE]
+    made = lookout(commits, publisher=Mock(standing=Mock(side_effect=standings)))
+    for _ in standings:
+        made.look()
+    assert commits.lost.mock_calls == 2 * [call(SECONDS, frozenset())]
+
+
+@pytest.mark.parametrize(
+    ("standing", "workers"),
+    [
+        (Standing(waiting=1, consumers=1), [SURE]),
+        (Standing(waiting=0, consumers=2), [SURE]),
+        (Standing(waiting=0, consumers=2), [SURE, {**SURE, "consuming": False}]),
+        (Standing(waiting=0, consumers=0), [SURE]),
+        (IDLE, [{**SURE, "unclaimed": 3}]),
+        (IDLE, [{**SURE, "claims_renewed": 400.0}]),
+        (IDLE, [{**SURE, "claims_renewed": None}]),
+        (IDLE, [{"jobs": 0}]),
+        (Standing(waiting=0, consumers=2), [SURE, {"consuming": True, "jobs": 3}]),
+    ],
+    ids=[
+        "a job waits",
+        "a worker stands still and keeps its connection",
+        "a worker that loads is not the one that stands still",
+        "the broker's leader is away",
+        "a worker has jobs that it has not claimed",
+        "a worker could not renew its claims",
+        "a worker never renewed its claims",
+        "a worker of a release that does not tell",
+        "one of two does not tell",
+    ],
+)
+def test_nothing_is_lost_as_long_as_somebody_may_hold_it(standing: Standing, workers: list[dict[str, Any]]) -> None:
+    commits = commits_with()
+    lookout(commits, standing, *workers).look()
+    commits.lost.assert_not_called()
 
 
 def test_a_claim_that_cannot_be_renewed_keeps_nobody_from_looking() -> None:
-    commits = Mock()
+    commits = commits_with()
     commits.renew.side_effect = InternalError("Redis refused a command: WRONGTYPE")
-    commits.lost.return_value = []
-    Lookout(commits=commits, in_hand=list, publisher=Mock(depth=lambda: 0), seconds=600.0, crashed=Mock()).look()
-    assert commits.mock_calls == [call.renew([]), call.lost(600.0)]
+    lookout(commits).look()
+    assert commits.mock_calls == [call.renew([]), call.lost(SECONDS, frozenset())]
 
 
 def test_a_store_that_refuses_ends_no_worker(caplog: pytest.LogCaptureFixture) -> None:
     looked = threading.Semaphore(0)
 
-    def refuse(_seconds: float) -> None:
+    def refuse(*_: object) -> None:
         looked.release()
         raise InternalError("Redis refused a command: WRONGTYPE")
 
     crashed = Mock(side_effect=looked.release)
-    lookout = Lookout(
-        commits=Mock(lost=refuse), in_hand=list, publisher=Mock(depth=lambda: 0), seconds=0.04, crashed=crashed
-    )
-    lookout.start()
+    # What is renewed now and then is renewed lately enough for any number of seconds here.
+    sure = {**SURE, "claims_renewed": 0.0}
+    made = lookout(Mock(lost=refuse), IDLE, sure, seconds=0.04, crashed=crashed)
+    made.start()
     assert looked.acquire(timeout=20.0)
     assert looked.acquire(timeout=20.0)
-    lookout.close()
+    made.close()
     crashed.assert_not_called()
     assert "facerec fsck" in next(record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)

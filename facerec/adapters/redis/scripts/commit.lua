@@ -6,7 +6,7 @@
 -- {'moved', entries after the position}, {'obsolete', owner, hash, ...}, {'gap'},
 -- {'unknown', ticket}, {'split'}: write these images one by one, {'full', p, hash, ...}: these must join the crowd first.
 -- {'importing'}, or {'held'}: the sets of faces are about to be switched. Nothing is written unless it is 'written'.
-local position, now, length, kept = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local position, now, length, kept = ARGV[1], time_or(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 if redis.call('EXISTS', 'import') == 1 then return {'importing'} end
 if redis.call('EXISTS', BARRIER) == 1 then return {'held'} end
 local last, news = position, after_position(position)
@@ -112,8 +112,8 @@ for _, image in ipairs(images) do
   list_faces(image)
   local key = document(image.p, image.hash)
   redis.call('HSET', key, 'width', image.width, 'height', image.height, 'model', image.model,
-             'faces', #image.records, 'done_at', now, 'position', last)
-  redis.call('HDEL', key, 'claim', 'claim_until', 'code', 'reason', 'failed_ticket')
+             'faces', #image.records, 'done_at', seconds_text(now), 'position', last)
+  redis.call('HDEL', key, 'claim', 'claim_until', 'interactive', 'code', 'reason', 'failed_ticket')
   owe_aside(image.p, image.hash)
   set_state(image.owner, image.p, image.hash, 'done')
 end

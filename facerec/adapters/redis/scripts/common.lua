@@ -39,6 +39,11 @@ local function seconds_now()
   return tonumber(time[1]) + tonumber(time[2]) / 1e6
 end
 
+local function seconds_text(seconds) return string.format('%.6f', seconds) end
+
+-- The time that a script is told, else that of the server: workers whose clocks are apart agree on that one.
+local function time_or(told) return tonumber(told) or seconds_now() end
+
 -- What the owner wants to be told, in the same step as the change itself: see webhook_due.lua.
 local function note_webhook(p, hash, state)
   if (state == 'done' or state == 'failed') and redis.call('EXISTS', p .. 'webhook') == 1 then
@@ -58,6 +63,23 @@ local function set_state(owner, p, hash, state)
   redis.call('HSET', key, 'state', state)
   note_webhook(p, hash, state)
   announce(owner, hash, state)
+end
+
+local function advance_counter(ticket)
+  if tonumber(redis.call('GET', 'ticket') or 0) < tonumber(ticket) then redis.call('SET', 'ticket', ticket) end
+end
+
+-- A job comes with a ticket that this store did not give when the store was emptied, or restored from an older backup. Tickets from
+-- 2^50 on are taken as they are: one in a message of somebody else must not bring the counter near its end.
+local function advance_counter_to_job(ticket)
+  if tonumber(ticket) < 1125899906842624 then advance_counter(ticket) end
+end
+
+-- The ticket for the document of an image that has none: this one, unless it was given to another image since the store was emptied.
+local function free_ticket(p, hash, ticket)
+  local taken = redis.call('ZRANGEBYSCORE', p .. 'images', ticket, ticket)
+  if not taken[1] or taken[1] == hash then return ticket end
+  return string.format('%.0f', redis.call('INCR', 'ticket'))
 end
 
 -- Make sure that there is a document; returns its ticket.
@@ -274,10 +296,6 @@ local function split_key(key)
   local p, rest = key:match('^(.*\31)([^\31]*)$')
   if p then return p, rest end
   return '', key
-end
-
-local function advance_counter(ticket)
-  if tonumber(redis.call('GET', 'ticket') or 0) < tonumber(ticket) then redis.call('SET', 'ticket', ticket) end
 end
 
 -- The face id in a face record (facerec.records), as text; '0', which no face has, when the record is too short to have one.

@@ -3,7 +3,12 @@
 local owner, p, hash, name, ticket, now, code, reason = unpack(ARGV)
 local key = document(p, hash)
 local doc = redis.call('HMGET', key, 'state', 'ticket', 'announced', 'claim', 'failed_ticket')
-if doc[1] ~= 'queued' or doc[4] or doc[3] ~= ticket then return 'kept' end
+if doc[3] ~= ticket then return 'kept' end
+if doc[1] ~= 'queued' or doc[4] then
+  -- A person's request may have it in hand, and must not leave it to a job that is not there.
+  redis.call('HDEL', key, 'announced')
+  return 'kept'
+end
 if doc[2] == ticket then
   redis.call('ZREM', p .. 'images', hash)
   redis.call('ZREM', p .. 'state:queued', hash)
