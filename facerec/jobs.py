@@ -20,6 +20,7 @@ JOB_VERSION = 1
 """What is written. A release that changes it goes on reading the one before: OLDEST_VERSION."""
 OLDEST_VERSION = 1
 Headers = Mapping[str, Any]
+SECONDS_LEFT = "seconds-left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ class Request:
 
     ``verb`` is ``analyse`` (body: an image) or ``search`` (body: encodings, float32 little-endian, one after the other)
     or ``enroll`` (body: a photo).
-    ``deadline`` is in seconds since the epoch; work whose deadline has passed is dropped.
+    ``deadline`` is in seconds since the epoch on the clock of the process that has the request; work whose deadline has passed is
+    dropped. Clocks may be apart: what travels is how many seconds are left.
     """
 
     verb: str
@@ -135,9 +137,14 @@ class Request:
             "parameters": json.dumps(self.parameters),
         }
 
+    def headers_with(self, seconds: float) -> dict[str, Any]:
+        """The headers of a message that is sent now, when so many seconds are left."""
+        return self.headers | {SECONDS_LEFT: f"{seconds:.6f}"}
+
     @classmethod
-    def from_message(cls, headers: Headers, body: bytes) -> Self:
-        """Raises MalformedJob when a header is missing or wrong."""
+    def from_message(cls, headers: Headers, body: bytes, now: float) -> Self:
+        """A request that arrived ``now``. The broker drops one whose time has run out before; one of the release before tells the
+        deadline alone. Raises MalformedJob when a header is missing or wrong."""
         _check_version(headers)
         try:
             parameters = parse_shallow_json(_text(headers, "parameters"))
@@ -146,7 +153,7 @@ class Request:
             return cls(
                 verb=_text(headers, "verb"),
                 owner=check_owner(_text(headers, "owner")),
-                deadline=float(_text(headers, "deadline")),
+                deadline=_deadline(headers, now),
                 parameters=parameters,
                 body=body,
             )
@@ -160,6 +167,13 @@ class Reply:
 
     ok: bool
     document: Mapping[str, Any]
+
+
+def _deadline(headers: Headers, now: float) -> float:
+    """Raises MalformedJob, ValueError."""
+    if SECONDS_LEFT in headers:
+        return now + float(_text(headers, SECONDS_LEFT))
+    return float(_text(headers, "deadline"))
 
 
 def _check_version(headers: Headers) -> None:

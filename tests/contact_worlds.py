@@ -57,7 +57,7 @@ class OwnWorker:
         self.calls: list[str] = []
 
     def call(self, request: Request, is_gone: Callable[[], bool] = lambda: False) -> Reply:
-        request = Request.from_message(request.headers, request.body)
+        request = Request.from_message(request.headers, request.body, 0.0)
         self.calls.append(request.verb)
         try:
             with self._lock:

@@ -204,7 +204,7 @@ class FakeRequester(Failing):
 
     def call(self, request: Request, is_gone: Callable[[], bool] = lambda: False) -> Reply:
         self._maybe_fail("call")
-        self.requests.append(Request.from_message(request.headers, request.body))
+        self.requests.append(Request.from_message(request.headers, request.body, 0.0))
         return self.answer(request)
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ class IndexRequester:
         self._tolerance = tolerance
 
     def call(self, request: Request, is_gone: Callable[[], bool] = lambda: False) -> Reply:
-        request = Request.from_message(request.headers, request.body)
+        request = Request.from_message(request.headers, request.body, 0.0)
         if not self._rule.catch_up():
             self._rule.load()
         asked = set_of(request.parameters)

@@ -56,7 +56,7 @@ class Interactive:
     def handle(self, delivery: Delivery) -> None:
         """Start on a request; returns at once. A request is acknowledged when it is answered or dropped."""
         try:
-            request = Request.from_message(delivery.headers, delivery.body)
+            request = Request.from_message(delivery.headers, delivery.body, self._clock())
             if request.verb == "analyse":
                 self._analyse(delivery, request)
             elif request.verb == "search":

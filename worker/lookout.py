@@ -9,7 +9,8 @@ sent again. A job counts as lost when the broker holds no message for it and no 
   stands still keeps its connection for a while and tells nothing: then there is one consumer too many.
 - The image is claimed by nobody, and was announced a good while ago.
 
-All this must be so at two looks in a row, for a job may be on its way between the broker and a worker at one.
+All this must be so for as long as a worker that tells nothing is remembered, and at two looks at least: at one, a job may be on its
+way from the broker to a worker.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from facerec.errors import FacerecError, InternalError, ServiceUnavailable
 from facerec.jobs import ScanJob
 from facerec.ports import Commits, Image, JobPublisher, Workers
 from worker.guard import guarded_thread
+from worker.pulse import FORGOTTEN_AFTER
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +45,16 @@ class Lookout:
         workers: Workers,
         seconds: float,
         crashed: Callable[[], None],
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._commits = commits
         self._in_hand = in_hand
         self._publisher = publisher
         self._workers = workers
         self._seconds = seconds
+        self._clock = clock
         self._suspects: frozenset[Image] = frozenset()
+        self._judge_at = 0.0
         self._renewed_at: float | None = None
         self._stop = threading.Event()
         self._thread = guarded_thread(self._run, "lookout", crashed)
@@ -57,7 +62,7 @@ class Lookout:
     @property
     def renewed(self) -> float | None:
         """Seconds since the claims of this worker were renewed; None: not yet."""
-        return None if self._renewed_at is None else monotonic() - self._renewed_at
+        return None if self._renewed_at is None else self._clock() - self._renewed_at
 
     def start(self) -> None:
         self._thread.start()
@@ -81,12 +86,15 @@ class Lookout:
 
     def look(self) -> None:
         """Raises ServiceUnavailable, InternalError."""
-        suspects, self._suspects = self._suspects, frozenset()
         self._renew()
         if not self._all_jobs_are_claimed():
+            self._suspects = frozenset()
+            log.debug("not looking for lost jobs: some may be held without a claim", extra={"action": "lookout"})
             return
-        found = self._commits.lost(self._seconds, suspects)
-        self._suspects = found.suspects
+        if self._suspects and self._clock() < self._judge_at:
+            return
+        found = self._commits.lost(self._seconds, self._suspects)
+        self._suspects, self._judge_at = found.suspects, self._clock() + FORGOTTEN_AFTER
         for owner, image_hash in sorted(found.lost):
             log.error(
                 "the broker lost the job of %s",
@@ -117,4 +125,4 @@ class Lookout:
                 error.reason,
                 extra={"action": "lookout", "code": error.code},
             )
-        self._renewed_at = monotonic()
+        self._renewed_at = self._clock()

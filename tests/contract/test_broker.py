@@ -153,7 +153,9 @@ def test_request_is_answered(broker: Broker) -> None:
         answer = thread.submit(broker.requester().call, request(b"probe"))
         delivery = running.inbox.take_one()
         assert delivery.queue == INTERACTIVE_QUEUE
-        assert Request.from_message(delivery.headers, delivery.body).body == b"probe"
+        received = Request.from_message(delivery.headers, delivery.body, 0.0)
+        assert received.body == b"probe"
+        assert 0 < received.deadline <= PATIENCE
         assert running.consumer.is_awaited(delivery)
         running.consumer.reply(delivery, Reply(True, {"faces": [{"x": 1.5}], "name": "é"}))
         running.ack(delivery)

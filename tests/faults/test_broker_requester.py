@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pika
 import pytest
 
+from facerec.adapters.rabbitmq import RabbitRequester
 from facerec.adapters.rabbitmq.connection import connection_parameters
+from facerec.adapters.rabbitmq.requester import _Call
 from facerec.config import RabbitSettings
 from facerec.errors import BrokerUnavailable, DeadlineExceeded, InternalError
 from facerec.jobs import Reply
@@ -81,3 +85,29 @@ def test_answer_that_is_none(rabbit: OverRabbit) -> None:
         with pytest.raises(InternalError):
             answer.result(PATIENCE)
         running.ack(delivery)
+
+
+def test_a_request_that_the_broker_refuses_is_sent_again(direct: RabbitSettings) -> None:
+    """It gives no confirm, or a bad one, while it elects a leader of the queue; without one the person would wait for nobody."""
+    requester = RabbitRequester(direct)
+    sent: list[_Call] = []
+
+    def submit(call: _Call) -> None:
+        sent.append(call)
+        if len(sent) > 1:
+            call.finish(Reply(True, {}))
+            return
+        call._session = Mock(progress=0)
+        call._on_confirm(Mock(method=Mock(NAME="Basic.Nack")))
+
+    requester._link = Mock(submit=submit)
+    assert requester.call(request()).ok
+    assert len(sent) == 2
+
+
+def test_a_request_that_is_not_confirmed_in_time_says_that_the_broker_is_away(direct: RabbitSettings) -> None:
+    requester = RabbitRequester(dataclasses.replace(direct, timeout=0.2))
+    requester._link = Mock()
+    with stopwatch() as watch, pytest.raises(BrokerUnavailable):
+        requester.call(request())
+    assert watch.seconds < PATIENCE / 2

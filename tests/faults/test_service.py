@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,20 @@ def test_a_queue_deleted_under_the_consumer_comes_back_and_what_was_in_it_does_n
         assert set(stack.wait_ended(lost).values()) == {"failed"}
         assert {stack.image(image_hash)["reason"] for image_hash in lost} == {"JOB_LOST"}
         assert stack.wait_ended([stack.scan(drawing(), "again.png")]).popitem()[1] == "done"
+
+
+def test_jobs_in_a_worker_that_stands_still_are_not_called_lost(servers: OwnServers, tmp_path: Path) -> None:
+    """The broker holds them unacknowledged, nobody claims them, and another worker looks."""
+    with servers.stack(tmp_path, workers=2, LOST_AFTER="2", LOG_LEVEL="debug") as stack:
+        still, looking = stack.workers
+        still.send(signal.SIGSTOP)
+        jobs = [stack.scan(drawing(), f"{n}.png") for n in range(8)]
+        wait_until(
+            lambda: looking.log.read_text().count("not looking for lost jobs") > 8, "it looked for twice as long"
+        )
+        assert {stack.image(image_hash)["state"] for image_hash in jobs} == {"queued", "done"}
+        still.send(signal.SIGCONT)
+        assert set(stack.wait_ended(jobs).values()) == {"done"}
 
 
 def test_what_redis_has_acknowledged_survives_kill_minus_nine(servers: OwnServers, tmp_path: Path) -> None:

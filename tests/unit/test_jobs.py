@@ -44,7 +44,7 @@ def test_a_message_of_a_newer_release_is_told_from_one_that_is_none() -> None:
     with pytest.raises(NewerMessage):
         ScanJob.from_message({"facerec-version": 2, "anything": "else"}, BODY)
     with pytest.raises(NewerMessage):
-        Request.from_message({"facerec-version": 7}, BODY)
+        Request.from_message({"facerec-version": 7}, BODY, 0.0)
 
 
 def test_a_missing_header_is_refused() -> None:
@@ -55,14 +55,20 @@ def test_a_missing_header_is_refused() -> None:
 
 def test_a_request_survives_the_journey() -> None:
     request = Request("analyse", "bob", 1700000001.0, {"model": 3, "boxes": [[1, 2, 3, 4]]}, BODY)
-    assert Request.from_message(request.headers, BODY) == request
+    assert Request.from_message(request.headers, BODY, 0.0) == request
+
+
+@pytest.mark.parametrize("clock", [0.0, 1.7e9, 1.7e9 + 86400])
+def test_a_deadline_does_not_depend_on_clocks_that_agree(clock: float) -> None:
+    request = Request("analyse", "bob", 1700000005.0, {}, BODY)
+    assert Request.from_message(request.headers_with(5.0), BODY, clock).deadline == clock + 5.0
 
 
 @pytest.mark.parametrize("parameters", ["[]", "{", "[" * 100_000])
 def test_hostile_parameters_are_refused(parameters: str) -> None:
     request = Request("analyse", "bob", 1.0, {}, BODY)
     with pytest.raises(MalformedJob):
-        Request.from_message({**request.headers, "parameters": parameters}, BODY)
+        Request.from_message({**request.headers, "parameters": parameters}, BODY, 0.0)
 
 
 @pytest.mark.parametrize(

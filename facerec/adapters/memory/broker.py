@@ -200,7 +200,7 @@ class MemoryRequester:
         if left <= 0:
             raise DeadlineExceeded("there was no time left to ask a worker")
         address, answer = self._queues.replies.open()
-        message = Message(encode_headers(request.headers), request.body, None, address, uuid.uuid4().hex)
+        message = Message(encode_headers(request.headers_with(left)), request.body, None, address, uuid.uuid4().hex)
         message.age(left)
         try:
             self._queues.publish(WORK_EXCHANGE, INTERACTIVE_KEY, message)

@@ -14,7 +14,9 @@ from concurrent.futures import Future
 from pika import BasicProperties
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
 
+from facerec.adapters.rabbitmq.errors import NOT_FOUND
 from facerec.adapters.rabbitmq.session import Session
 from facerec.adapters.rabbitmq.subscription import Lane, Share, Subscription, Tag
 from facerec.config import RabbitSettings
@@ -95,7 +97,8 @@ class Intake:
         self._replies.basic_publish("", reply_to, body, properties)
 
     def probe(self, reply_to: str, answer: Future[bool]) -> None:
-        """Whether the reply queue exists; a channel of its own, because the broker's no closes it."""
+        """Whether the reply queue exists; a channel of its own, because the broker's no closes it. A broker that has other troubles
+        does not say that nobody waits."""
         if self.ended or not self.session.connection.is_open:
             answer.set_result(False)
             return
@@ -104,9 +107,9 @@ class Intake:
             answer.set_result(True)
             channel.close()
 
-        def closed(_channel: Channel, _reason: Exception) -> None:
+        def closed(_channel: Channel, reason: Exception) -> None:
             if not answer.done():
-                answer.set_result(False)
+                answer.set_result(isinstance(reason, ChannelClosedByBroker) and reason.reply_code != NOT_FOUND)
 
         def opened(channel: Channel) -> None:
             channel.queue_declare(reply_to, passive=True, callback=lambda _frame: found(channel))

@@ -16,7 +16,7 @@ from pika import BasicProperties
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByClient
 
-from facerec.adapters.rabbitmq.errors import ConnectionLost, Unroutable, lost
+from facerec.adapters.rabbitmq.errors import ConnectionLost, Refused, Unroutable, lost
 from facerec.adapters.rabbitmq.link import Declare, Link, Operation
 from facerec.adapters.rabbitmq.session import Session
 from facerec.config import RabbitSettings
@@ -43,7 +43,7 @@ class RabbitRequester:
             operation = _Call(request)
             try:
                 return self._answer(operation, request, is_gone, accept_until)
-            except ConnectionLost:
+            except (ConnectionLost, Refused):
                 if not tries_left:
                     raise
                 if operation.accepted:
@@ -86,7 +86,7 @@ def _left(request: Request) -> float:
 
 
 class _Call(Operation[Reply]):
-    """``accepted`` becomes true when the broker listens to us; from then on it is the worker that is awaited."""
+    """``accepted`` becomes true when the broker has confirmed the request; from then on it is the worker that is awaited."""
 
     def __init__(self, request: Request) -> None:
         super().__init__()
@@ -110,21 +110,35 @@ class _Call(Operation[Reply]):
             channel.close()
             return
         channel.add_on_return_callback(self._on_return)
-        channel.basic_consume(REPLY_ADDRESS, self._on_reply, auto_ack=True, callback=lambda _frame: self._ask(channel))
+        channel.confirm_delivery(self._on_confirm, callback=lambda _frame: self._listen(channel))
+
+    def _listen(self, channel: Channel) -> None:
+        self._session.progress += 1
+        if not self._abandoned and channel.is_open:
+            channel.basic_consume(
+                REPLY_ADDRESS, self._on_reply, auto_ack=True, callback=lambda _frame: self._ask(channel)
+            )
 
     def _ask(self, channel: Channel) -> None:
         self._session.progress += 1
-        self.accepted = True
         if self._abandoned or not channel.is_open:
             return
         properties = BasicProperties(
-            headers=self._request.headers,
+            headers=self._request.headers_with(_left(self._request)),
             reply_to=REPLY_ADDRESS,
             correlation_id=self._correlation_id,
             expiration=str(max(1, round(_left(self._request) * 1000))),
             content_type="application/octet-stream",
         )
         channel.basic_publish(WORK_EXCHANGE, INTERACTIVE_KEY, self._request.body, properties, mandatory=True)
+
+    def _on_confirm(self, frame: Any) -> None:
+        self._session.progress += 1
+        if frame.method.NAME == "Basic.Nack":
+            self.fail(Refused("RabbitMQ refused a request"))
+            self._hang_up()
+        else:
+            self.accepted = True
 
     def _on_reply(self, _channel: Channel, _method: Any, properties: BasicProperties, body: bytes) -> None:
         if properties.correlation_id != self._correlation_id:

@@ -21,8 +21,9 @@ name may contain. In database 0, ``{p}`` being that beginning:
 key                    type    holds
 =====================  ======  =========================================================================================
 {p}image:<hash>        hash    the image document: state, ticket, queued_at, done_at, attempts, width, height, model, faces,
-                               position; claim and claim_until (which job works on it); code, reason, failed_ticket;
-                               announced (the newest ticket);
+                               position; claim and claim_until (which job works on it, and for how long unless it is renewed);
+                               interactive (the ticket of a claim by a request that a person waits for); code, reason,
+                               failed_ticket; announced (the ticket of the newest job);
                                posted when the image came by POST /face
 {p}names:<hash>        hash    name -> ticket of the newest upload under that name, also while not done
 {p}withdrawn:<hash>    hash    the same of an image that was erased, or taken out by a repair, while they still lead to it

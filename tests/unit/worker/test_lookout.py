@@ -14,6 +14,7 @@ from facerec.errors import InternalError
 from facerec.jobs import ScanJob
 from facerec.ports import Image, Lost, Standing
 from worker.lookout import Lookout
+from worker.pulse import FORGOTTEN_AFTER
 
 SECONDS = 600.0
 IDLE = Standing(waiting=0, consumers=1)
@@ -47,18 +48,18 @@ def test_what_is_in_hand_is_renewed_before_anybody_looks() -> None:
     assert made.renewed is not None
 
 
-def test_a_job_is_lost_when_it_is_suspected_at_two_looks_in_a_row() -> None:
-    commits = commits_with(SUSPECTS)
-    made = lookout(commits)
-    made.look()
-    made.look()
+def test_a_job_is_lost_when_it_is_suspected_for_as_long_as_a_silent_worker_is_remembered() -> None:
+    commits, now = commits_with(SUSPECTS), [0.0]
+    made = lookout(commits, clock=lambda: now[0])
+    for now[0] in (0.0, FORGOTTEN_AFTER - 1.0, FORGOTTEN_AFTER):
+        made.look()
     assert commits.lost.mock_calls == [call(SECONDS, frozenset()), call(SECONDS, SUSPECTS)]
 
 
 def test_suspects_are_forgotten_when_a_job_is_seen_in_between() -> None:
-    commits, standings = commits_with(SUSPECTS), [IDLE, Standing(1, 1), IDLE]
-    made = lookout(commits, publisher=Mock(standing=Mock(side_effect=standings)))
-    for _ in standings:
+    commits, now, standings = commits_with(SUSPECTS), [0.0], [IDLE, Standing(1, 1), IDLE]
+    made = lookout(commits, publisher=Mock(standing=Mock(side_effect=standings)), clock=lambda: now[0])
+    for now[0] in (0.0, 100.0, 200.0):
         made.look()
     assert commits.lost.mock_calls == 2 * [call(SECONDS, frozenset())]
 
