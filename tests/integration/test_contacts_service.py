@@ -78,6 +78,7 @@ def test_the_module_and_rest_serve_the_same_contacts(
         assert book.get_faces(1) == []
 
 
+@pytest.mark.usefixtures("every_core")
 @pytest.mark.skipif(not pictures.lfw100(), reason="needs lfw100, see tests/pictures.py")
 def test_forty_nine_of_fifty_people_are_recognised_and_those_of_another_user_never_appear(
     redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path

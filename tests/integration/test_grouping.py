@@ -88,6 +88,7 @@ def test_workers_that_do_no_grouping(
         assert [persons_on(stack, image_hash) for image_hash in shown] == [[None], [None]]
 
 
+@pytest.mark.usefixtures("every_core")
 def test_ten_people_on_a_hundred_real_pictures(
     redis_settings: RedisSettings, rabbit_settings: RabbitSettings, databases: RedisDatabases, tmp_path: Path
 ) -> None:

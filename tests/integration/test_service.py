@@ -64,6 +64,7 @@ def scan_url(stack: Stack, url: str) -> str:
     return str(answer.json()["hash"])
 
 
+@pytest.mark.usefixtures("every_core")
 def test_matches_are_those_of_plain_face_recognition(
     redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path
 ) -> None:
@@ -85,6 +86,7 @@ def test_matches_are_those_of_plain_face_recognition(
     assert found == {name: {names[other] for other in expected[name] - own[name]} for name in hashes}
 
 
+@pytest.mark.usefixtures("every_core")
 def test_a_worker_killed_in_the_middle_loses_nothing(
     redis_settings: RedisSettings, rabbit_settings: RabbitSettings, databases: RedisDatabases, tmp_path: Path
 ) -> None:

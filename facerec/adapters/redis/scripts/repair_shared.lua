@@ -37,7 +37,7 @@ local function unfinish(owner, p, hash, ticket, now, length, reason)
   local key = document(p, hash)
   take_out(owner, p, hash, ticket, length)
   have_all_loaded_anew(length, owner, hash)
-  redis.call('HDEL', key, 'width', 'height', 'model', 'faces', 'position', 'claim', 'claim_until')
+  redis.call('HDEL', key, 'width', 'height', 'model', 'faces', 'position', 'claim', 'claim_until', 'interactive')
   redis.call('HSET', key, 'code', 'DAMAGED', 'reason', reason .. '; send the image again', 'failed_ticket', ticket,
              'done_at', now)
   set_state(owner, p, hash, 'failed')
