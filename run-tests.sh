@@ -17,6 +17,7 @@ ensure_tools() {
     has apt-get || return 0
     has chromium || has google-chrome || apt_install chromium || say "chromium could not be installed: no browser tests"
     { has php && php -m | grep -qx curl; } || apt_install php-cli php-curl || say "php could not be installed: no PHP client test"
+    has promtool || apt_install prometheus || say "prometheus could not be installed: no tests of alerts"
     # Images can be built only where a process may have mounts of its own.
     if [ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then
         { has buildah && has_program debootstrap; } || apt_install buildah debootstrap || say "no buildah, debootstrap: no image tests"

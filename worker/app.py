@@ -36,6 +36,7 @@ class Worker:
             jobs=lambda: len(parts.flights),
             children=lambda: parts.pool.process_ids,
             waiting=around.publisher.depth,
+            oldest=around.commits.oldest_wait,
             dead=around.dead_letters,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -10,11 +11,25 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
-from facerec.errors import ServiceUnavailable
+from facerec.errors import FacerecError, ServiceUnavailable
 from worker.flights import Flight
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 600, 3600)
+OUTCOMES = (
+    "done",
+    "duplicate",
+    "erased",
+    "retry",
+    "failed",
+    "refused",
+    "unwanted",
+    "returned",
+    "malformed",
+    "abandoned",
+    "newer",
+)
 UNKNOWN = float("nan")
+log = logging.getLogger(__name__)
 
 
 class Sources(Protocol):
@@ -38,7 +53,9 @@ class WorkerMetrics:
         self._stages = Histogram(
             "facerec_stage_seconds", "Time of a job in each stage", ("stage",), registry=self.registry, buckets=SECONDS
         )
-        self._age = Gauge("facerec_queue_age_seconds", "Age of the job begun last", registry=self.registry)
+        for outcome in OUTCOMES:
+            # A rate of what is counted for the first time is not seen, nor that there is none of what was never counted.
+            self._jobs.labels(outcome)
 
     def landed(self, flight: Flight, outcome: str) -> None:
         """A job ended here with ``outcome``."""
@@ -52,9 +69,7 @@ class WorkerMetrics:
 
     def received(self, queued_at: float) -> None:
         """A job that was queued at this time has come."""
-        age = max(0.0, self._clock() - queued_at)
-        self._age.set(age)
-        self._stages.labels("queue").observe(age)
+        self._stages.labels("queue").observe(max(0.0, self._clock() - queued_at))
 
     def watch(
         self,
@@ -63,6 +78,7 @@ class WorkerMetrics:
         jobs: Callable[[], int],
         children: Callable[[], Iterable[int]],
         waiting: Callable[[], int],
+        oldest: Callable[[], float],
         dead: Callable[[], int],
     ) -> None:
         """Ask these whenever Prometheus asks; a part that is away answers NaN."""
@@ -72,6 +88,7 @@ class WorkerMetrics:
         if sys.platform == "linux":  # elsewhere nothing says so without a program for each look
             self._gauge("facerec_engine_memory_bytes", "Memory of all engine processes", lambda: memory(children()))
         self._gauge("facerec_queue_length", "Scan jobs that wait", waiting)
+        self._gauge("facerec_queue_age_seconds", "For how long the oldest scan job has waited", oldest)
         self._gauge("facerec_dead_letters", "Jobs that were given up", dead)
 
     def serve(self, port: int, host: str) -> None:
@@ -100,4 +117,7 @@ def _asked(ask: Callable[[], float]) -> float:
     try:
         return ask()
     except ServiceUnavailable:
+        return UNKNOWN
+    except FacerecError as error:
+        log.error("a number is not known: %s", error.reason, extra={"action": "metrics", "code": error.code})
         return UNKNOWN

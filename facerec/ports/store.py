@@ -185,6 +185,9 @@ class Commits(Protocol):
         """The image is ``failed``, unless it is done or another job has it. What a person waited for fails no image that is sent as
         a job as well."""
 
+    def oldest_wait(self) -> float:
+        """For how many seconds the image that is queued longest has waited; 0 when none is."""
+
     def lost(self, seconds: float, suspects: Collection[Image] = ()) -> Lost:
         """Declare ``failed`` those of ``suspects`` that were announced more than ``seconds`` ago and are claimed by nobody.
 

@@ -274,6 +274,27 @@ def test_an_image_that_failed_and_was_sent_again_has_as_long_as_a_new_one(
     assert lost_at_two_looks(commits) == {(first.owner, first.hash)}
 
 
+def test_the_oldest_wait_is_that_of_an_image_that_no_worker_has(
+    databases: RedisDatabases, admissions: RedisAdmissions, commits: RedisCommits
+) -> None:
+    assert commits.oldest_wait() == 0.0
+    old, erased, fresh = (
+        scan_job(admissions, f"{n}.jpg", owner=owner) for n, owner in enumerate(("bob", "bob", "default"))
+    )
+    for job, seconds in ((old, 1000), (erased, 2000), (fresh, 10)):
+        databases.client(OWN).zadd("images:queued", {prefix(job.owner) + job.hash: time.time() - seconds})
+    admissions.erase(erased.owner, erased.hash)
+    assert 1000 <= commits.oldest_wait() < 1060
+    commits.begin([old])
+    assert 10 <= commits.oldest_wait() < 70
+    commits.retrying(old, 5.0, "CHILD_DIED", "it died")
+    commits.begin([fresh])
+    assert commits.oldest_wait() < 60
+    commits.fail(old, "CHILD_DIED", "it died")
+    assert commits.oldest_wait() == 0.0
+    assert not databases.client(OWN).exists("images:queued")
+
+
 def test_fifty_names_wait_for_one_claim(admissions: RedisAdmissions, commits: RedisCommits, rule: ScanRule) -> None:
     first = scan_job(admissions, "0.jpg")
     start = commits.begin([first])[0]

@@ -120,6 +120,10 @@ class RedisCommits:
             frozenset().union(*(look.lost for look in looks)), frozenset().union(*(look.suspects for look in looks))
         )
 
+    def oldest_wait(self) -> float:
+        found = self._databases.call("oldest_wait")
+        return max(0.0, float(found[1]) - float(found[0])) if found else 0.0
+
     def _lost_of(self, owner: str, seconds: float, suspects: Sequence[str]) -> Lost:
         """What is damaged of one image or owner keeps no other from being looked at."""
         limits = (seconds, self._now(), LOOK_AT, LOST_CODE, LOST_REASON)

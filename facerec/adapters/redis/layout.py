@@ -32,6 +32,7 @@ key                    type    holds
 {p}images              zset    all image hashes by the ticket that first announced them
 {p}names               zset    all names of finished images, in the order of their letters
 {p}state:<state>       zset    hashes of the images that are queued, processing or failed, by ticket
+images:queued          zset    {p}<hash> of the images that are queued, by the time since when; some may be no longer
 {p}crowd               zset    by ticket, the images with more matches than LINKS_KEPT, or with a match whose room is full: no
                                link is kept between two of them (`facerec.adapters.redis.crowd`)
 crowd:since            string  since when nobody left a crowd but by erasure: what workers remember of crowds counts while this is

@@ -53,6 +53,9 @@ local function note_webhook(p, hash, state)
   end
 end
 
+-- Images that are queued, by the time since when; some that are no longer are found out by oldest_wait.lua.
+local QUEUED = 'images:queued'
+
 local function set_state(owner, p, hash, state)
   local key = document(p, hash)
   local ticket = redis.call('HGET', key, 'ticket')
@@ -61,6 +64,11 @@ local function set_state(owner, p, hash, state)
   end
   if state ~= 'done' then redis.call('ZADD', p .. 'state:' .. state, ticket, hash) end
   redis.call('HSET', key, 'state', state)
+  if state == 'queued' then
+    redis.call('ZADD', QUEUED, tonumber(redis.call('HGET', key, 'queued_at')) or seconds_now(), p .. hash)
+  else
+    redis.call('ZREM', QUEUED, p .. hash)
+  end
   note_webhook(p, hash, state)
   announce(owner, hash, state)
 end
