@@ -71,9 +71,9 @@ def check_image_name(text: str) -> str:
 
 
 def check_owner(text: str) -> str:
-    """``text`` when it can be an owner's name. Raises BadParam."""
-    if not _OWNER.fullmatch(text):
-        raise BadParam("owner", "an owner has 1 to 48 characters of a-z, 0-9, _ and -", text[:100])
+    """``text`` when it can be an owner's name, whatever else it may be. Raises BadParam."""
+    if not isinstance(text, str) or not _OWNER.fullmatch(text):
+        raise BadParam("owner", "an owner has 1 to 48 characters of a-z, 0-9, _ and -", str(text)[:100])
     return text
 
 

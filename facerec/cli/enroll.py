@@ -69,11 +69,18 @@ def prepare(
 
 
 def _photos(sources: Sequence[str], *, recursive: bool) -> list[Path]:
-    """Raises UsageError for what is no file or folder."""
+    """Raises UsageError for what is no file or folder, or cannot be looked into: a list without it would not be whole."""
     address = next(filter(is_url, sources), None)
     if address is not None:
         raise UsageError(f"{address} is no file: a list is made of photos on this machine")
-    return [item.path for item in find_items(sources, Path.cwd(), recursive=recursive).items if item.path]
+    found = find_items(sources, Path.cwd(), recursive=recursive)
+    for folder, reason in found.unreadable.items():
+        raise UsageError(f"{folder}: {reason}")
+    photos = [item.path for item in found.items if item.path]
+    for path in photos:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is no file but a pipe, a socket or a device")
+    return photos
 
 
 def _line(path: Path, meta: str) -> str:

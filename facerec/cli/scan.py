@@ -13,6 +13,7 @@ MIB = 1024 * 1024
 EXAMPLES = """
 facerec scan party.jpg
 facerec scan --recursive ~/Pictures
+facerec scan --recursive --exclude '*_original.*' --exclude 'private/*' ~/Pictures
 facerec scan --resume --recursive ~/Pictures
 facerec scan --failed --job-file holiday.jsonl
 facerec scan --json https://example.org/team.jpg
@@ -23,6 +24,12 @@ Sources = Annotated[
     typer.Argument(metavar="PATH|URL...", help="Pictures, folders of pictures, addresses of pictures."),
 ]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Folders inside folders, too.")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="GLOB", help="Leave out files and folders of this name, or of this path when it has a /; repeatable."
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the job that was interrupted.")]
 Failed = Annotated[bool, typer.Option("--failed", help="Send again what failed in the job, and only that.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")]
@@ -51,6 +58,7 @@ def scan(
     call: Call,
     sources: Sources = None,
     recursive: Recursive = False,
+    exclude: Exclude = None,
     resume: Resume = False,
     failed: Failed = False,
     dry_run: DryRun = False,
@@ -64,14 +72,22 @@ def scan(
     """Have pictures scanned: files, folders and addresses, many at a time.
 
     Each is sent once. When the scan is interrupted, --resume goes on where it stopped. A full queue or an absent service is
-    waited for. A picture is called by its path relative to the current folder (see --base), with / between the parts.
+    waited for. A picture is called by its path relative to the current folder (see --base), with / between the parts. Hidden files
+    and folders are left out, and folders in which network storage keeps thumbnails or what was thrown away, as @eaDir and #recycle.
     """
     from facerec.cli.scanning.job import Options, find_job  # noqa: PLC0415
     from facerec.cli.scanning.session import carry_out, show_plan  # noqa: PLC0415
 
     options = Options(resume or failed, failed, wait, jobs, patience, max_bytes)
-    job = find_job(call.settings(), sources or [], base, job_file, recursive=recursive, resume=options.resume)
+    job = find_job(
+        call.settings(),
+        sources or [],
+        base,
+        job_file,
+        recursive=recursive,
+        resume=options.resume,
+        exclude=exclude or [],
+    )
     if dry_run:
-        show_plan(call.out, job, options)
-        return 0
+        return show_plan(call.out, job, options)
     return carry_out(call, job, options)

@@ -159,7 +159,9 @@ class Users(Store):
         self._tokens = tokens
 
     async def find(self, user: AllUsers) -> list[str]:
-        """Every owner that has images; asks for `ALL_USERS` so that nobody lists them by accident."""
+        """Every owner that has images; asks for `ALL_USERS` so that nobody lists them by accident. Raises BadParam."""
+        if not isinstance(user, AllUsers):
+            raise BadParam("user", "only ALL_USERS asks for the owners", str(user)[:100])
         return owners_of(self._book, user)
 
     async def count(self, user: AllUsers) -> int:

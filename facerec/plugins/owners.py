@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from facerec.galleries import FaceBook
+from facerec.identity import check_owner
 
 
 class AllUsers:
@@ -20,5 +21,5 @@ User = str | AllUsers
 
 
 def owners_of(book: FaceBook, user: User) -> list[str]:
-    """One owner, or for `ALL_USERS` everybody who has images."""
-    return [user] if isinstance(user, str) else book.owners()
+    """One owner, or for `ALL_USERS` everybody who has images. Raises BadParam for anything else, such as None or ``{}``."""
+    return book.owners() if isinstance(user, AllUsers) else [check_owner(user)]

@@ -74,7 +74,7 @@ Channel ``events`` of publish/subscribe: ``{"owner", "hash", "state"}`` after ea
 
 from __future__ import annotations
 
-from facerec.identity import DEFAULT_OWNER
+from facerec.identity import DEFAULT_OWNER, check_owner
 
 OWN, NAME_TO_HASH, HASH_TO_NAMES, FACES, LINKS, ASIDE_FACES, ASIDE_LINKS = 0, 1, 2, 3, 4, 5, 6
 SEPARATOR = "\x1f"
@@ -91,8 +91,8 @@ ERASED_SECONDS = 30 * 24 * 3600
 
 
 def prefix(owner: str) -> str:
-    """What the keys of ``owner`` begin with."""
-    return "" if owner == DEFAULT_OWNER else owner + SEPARATOR
+    """What the keys of ``owner`` begin with. Raises BadParam for what is no owner: it would lead to keys of others."""
+    return "" if owner == DEFAULT_OWNER else check_owner(owner) + SEPARATOR
 
 
 def owner_and_rest(key: str) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -136,23 +138,32 @@ class Dispatch:
 
 
 def stat_of(item: Item) -> tuple[int | None, int | None]:
-    """Size and time of change of the file, None of a URL. Raises FileRefused."""
+    """Size and time of change of the file, None of a URL. Raises FileRefused, also for what is no file but a pipe or a device: who
+    reads it waits for ever."""
     if item.path is None:
         return None, None
     try:
-        stat = item.path.stat()
+        found = item.path.stat()
     except OSError as error:
         raise FileRefused("UNREADABLE_FILE", f"{error.strerror}") from error
-    return stat.st_size, stat.st_mtime_ns
+    _check_regular(found.st_mode)
+    return found.st_size, found.st_mtime_ns
 
 
 def read_picture(path: Path, largest: int) -> bytes:
     """The bytes of a file, no more than ``largest``. Raises FileRefused."""
     try:
-        with path.open("rb") as file:
+        # A pipe that came in the place of the file must not hold the reader up either.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            _check_regular(os.fstat(file.fileno()).st_mode)
             picture = file.read(largest + 1)
     except OSError as error:
         raise FileRefused("UNREADABLE_FILE", f"{error.strerror}") from error
     if len(picture) > largest:
         raise FileRefused("TOO_LARGE", f"more than {largest} bytes; see --max-bytes")
     return picture
+
+
+def _check_regular(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise FileRefused("UNREADABLE_FILE", "it is no file but a pipe, a socket or a device")

@@ -40,12 +40,13 @@ class Job:
     base: Path
     sources: tuple[str, ...]
     recursive: bool
+    exclude: tuple[str, ...]
     file: Path
     named: bool
 
     def start(self) -> dict[str, Any]:
         """The first line of the job file."""
-        return _start(self.url, self.base, self.sources, recursive=self.recursive)
+        return _start(self.url, self.base, self.sources, recursive=self.recursive, exclude=self.exclude)
 
     def open(self, *, resume: bool) -> tuple[JobFile, Ledger]:
         """The job file and what it tells. Raises UsageError."""
@@ -69,12 +70,12 @@ def find_job(
     *,
     recursive: bool,
     resume: bool,
+    exclude: Sequence[str] = (),
 ) -> Job:
     """The job that the command line means; without sources the job file tells. Raises UsageError."""
     if sources:
-        start = _start(
-            settings.url, _absolute(base or Path()), tuple(map(_absolute_source, sources)), recursive=recursive
-        )
+        where = (settings.url, _absolute(base or Path()), tuple(map(_absolute_source, sources)))
+        start = _start(*where, recursive=recursive, exclude=exclude)
     elif resume and file is not None:
         start = read_events(file)[1][0]
     else:
@@ -86,13 +87,18 @@ def find_job(
         Path(start["base"]),
         tuple(start["sources"]),
         bool(start["recursive"]),
+        tuple(start.get("exclude", ())),
         file or settings.state_folder / f"scan-{key}.jsonl",
         named=file is not None,
     )
 
 
-def _start(url: str, base: Path, sources: tuple[str, ...], *, recursive: bool) -> dict[str, Any]:
-    return {"url": url, "base": str(base), "sources": list(sources), "recursive": recursive}
+def _start(
+    url: str, base: Path, sources: tuple[str, ...], *, recursive: bool, exclude: Sequence[str]
+) -> dict[str, Any]:
+    start = {"url": url, "base": str(base), "sources": list(sources), "recursive": recursive}
+    # Without patterns it is the same job as for the release that knew none.
+    return start | ({"exclude": list(exclude)} if exclude else {})
 
 
 def _absolute(path: Path) -> Path:

@@ -126,8 +126,11 @@ def _checked(event: Any) -> dict[str, Any]:
     for name, type_ in _NEEDED.get(kind, {}).items():
         if not isinstance(event.get(name), type_):
             raise ValueError(f"{name} must be {_SAID[type_]}")
-    if kind == "start" and not all(isinstance(source, str) for source in event["sources"]):
-        raise ValueError(f"sources must be {_SAID[list]}")
+    if kind == "start":
+        for name in ("sources", "exclude"):
+            texts = event.get(name, [])
+            if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+                raise ValueError(f"{name} must be {_SAID[list]}")
     if not isinstance(event.get("hash", ""), str | None):
         raise ValueError("hash must be a text")
     return event

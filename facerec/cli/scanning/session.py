@@ -26,7 +26,7 @@ def carry_out(call: Call, job: Job, options: Options) -> int:
 
     Raises UsageError, CommandFailed, ClientError (ServiceAway, AccessDenied, BadAnswer), OSError for the job file.
     """
-    found = find_pictures(job)
+    found = find_pictures(call.out, job)
     began = time.monotonic()
     with call.client(options.patience, options.jobs) as client:
         file, ledger = job.open(resume=options.resume)
@@ -42,28 +42,37 @@ def carry_out(call: Call, job: Job, options: Options) -> int:
             finally:
                 counts = count_states(ledger, items)
                 _summarize(call.out, job, counts, found, time.monotonic() - began)
-    return FAILED if any(counts[state] for state in FAILURES) else OK
+    return FAILED if found.unreadable or any(counts[state] for state in FAILURES) else OK
 
 
-def show_plan(out: Output, job: Job, options: Options) -> None:
-    """Name what would be sent; ``check`` means that it may have arrived and the service would be asked. Raises UsageError."""
-    found = find_pictures(job)
+def show_plan(out: Output, job: Job, options: Options) -> int:
+    """Name what would be sent; ``check`` means that it may have arrived and the service would be asked. The exit status.
+
+    Raises UsageError.
+    """
+    found = find_pictures(out, job)
+    refused = 0
     ledger = job.ledger() if options.resume else Ledger()
     for item in wanted(found.items, ledger, only_failed=options.only_failed):
         try:
             size, changed = stat_of(item)
         except FileRefused as error:
             out.note(f"{item.name}: {error}")
+            refused += 1
             continue
         action = decide(ledger.entries.get(item.name), size, changed, only_failed=options.only_failed)
         if action is not Action.SKIP:
             out.line({"name": item.name, "action": action.value, "size": size})
             out.say(item.name)
+    return FAILED if refused or found.unreadable else OK
 
 
-def find_pictures(job: Job) -> Found:
-    """Raises CommandFailed when there are none, UsageError."""
-    found = find_items(job.sources, job.base, recursive=job.recursive)
+def find_pictures(out: Output, job: Job) -> Found:
+    """Says which folders cannot be looked into. Raises CommandFailed when there are no pictures, UsageError."""
+    found = find_items(job.sources, job.base, recursive=job.recursive, exclude=job.exclude)
+    for folder, reason in found.unreadable.items():
+        out.line({"folder": folder, "state": "unreadable", "reason": reason})
+        out.note(f"passed over: {folder}: {reason}")
     if not found.items:
         hint = "" if job.recursive else "; --recursive looks into folders inside folders"
         raise CommandFailed("NOTHING_FOUND", f"there are no pictures{hint}")
@@ -98,6 +107,7 @@ def _summarize(out: Output, job: Job, counts: Counter[str], found: Found, second
             "summary": dict(counts),
             "pictures": total,
             "passed_over": found.passed_over,
+            "unreadable_folders": len(found.unreadable),
             "seconds": round(seconds, 2),
             "job_file": str(job.file),
         }
@@ -106,6 +116,8 @@ def _summarize(out: Output, job: Job, counts: Counter[str], found: Found, second
     out.say(f"{counted(total, 'picture')}: {states} ({seconds:.1f} s)")
     if found.passed_over:
         out.note(f"passed over, because they do not look like pictures: {counted(found.passed_over, 'file')}")
+    if found.unreadable:
+        out.note(f"passed over, because they cannot be read: {counted(len(found.unreadable), 'folder')}")
 
 
 @contextmanager

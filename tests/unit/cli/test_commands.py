@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +100,30 @@ class TestScan:
         facerec("scan", "--job-file", "job", "a.png")
         assert "earlier job" in facerec("scan", "--job-file", "job", "a.png", status=2).err
         assert len(service.uploads) == 1
+
+    def test_what_cannot_be_read_is_named_counted_and_passed_over(
+        self, facerec: Facerec, service: StubService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("p/a.png", "p/locked/b.png", "p/@eaDir/a.png", "p/drafts/c.png"):
+            facerec.put(name)
+        os.mkfifo(facerec.folder / "p/pipe.png")
+        scandir = os.scandir
+
+        def locked(path: str) -> Any:
+            if str(path).endswith("locked"):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", locked)
+        arguments = ("scan", "-r", "--exclude", "drafts", "p")
+        ended = facerec(*arguments, status=1)
+        assert service.uploads == ["p/a.png"]
+        assert "2 pictures: 1 done, 1 refused" in ended.out
+        for said in ("p/locked: Permission denied", "p/pipe.png", "cannot be read: 1 folder"):
+            assert said in ended.err
+        assert facerec(*arguments, "--json", status=1).lines[-1]["unreadable_folders"] == 1
+        assert facerec(*arguments, "--dry-run", status=1).out == "p/a.png\n"
+        assert "locked" in facerec("enroll", "prepare", "job", "-r", "p", status=2).err
 
     def test_dry_run_sends_nothing(self, facerec: Facerec, service: StubService) -> None:
         facerec.put("p/a.png")

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import errno
+import os
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from facerec.cli.errors import UsageError
-from facerec.cli.scanning.sources import find_items
+from facerec.cli.scanning.dispatch import FileRefused, read_picture, stat_of
+from facerec.cli.scanning.sources import Item, find_items
 
 
 @pytest.fixture
@@ -77,3 +82,49 @@ def test_a_path_that_is_not_there_is_refused(folder: Path) -> None:
 def test_a_name_that_is_no_text_is_kept_as_it_is(folder: Path) -> None:
     (folder / "\udcff.png").write_bytes(b"")
     assert names(folder, ".") == ["a.JPG", "b.png", "\udcff.png"]
+
+
+def test_what_fits_a_pattern_is_left_out(folder: Path) -> None:
+    for name in ("@eaDir/a.JPG", "sub/#recycle/old.png", "sub/x/private/me.png", "lost+found/1.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+    def taken(*exclude: str, source: str = ".") -> list[str]:
+        return [item.name for item in find_items([source], folder, recursive=True, exclude=exclude).items]
+
+    assert taken() == ["a.JPG", "b.png", "sub/d.webp", "sub/x/private/me.png"]
+    assert taken("private") == ["a.JPG", "b.png", "sub/d.webp"]
+    assert taken("sub/x/*", "?.png") == ["a.JPG", "sub/d.webp"]
+    assert taken("*.JPG", "sub") == ["b.png"]
+    assert taken(source="@eaDir") == ["@eaDir/a.JPG"], "a folder that is named is taken whatever it is called"
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def locked(path: str) -> Any:
+        if str(path).endswith("sub"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    found = find_items(["."], folder, recursive=True)
+    assert [item.name for item in found.items] == ["a.JPG", "b.png"]
+    assert found.unreadable == {"./sub": "Permission denied"}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_what_is_no_file_is_refused_at_once(folder: Path, kind: str) -> None:
+    path = folder / "pipe.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+    else:
+        path.symlink_to("/dev/zero")
+    assert names(folder, ".") == ["a.JPG", "b.png", "pipe.png"]
+    with pytest.raises(FileRefused, match="no file but"):
+        stat_of(Item("pipe.png", path))
+    with pytest.raises(FileRefused):
+        read_picture(path, 1000)
