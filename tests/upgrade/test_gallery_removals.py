@@ -7,6 +7,7 @@ a gallery which it is not in; after each step everything is as they would have l
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -208,7 +209,8 @@ def test_what_the_release_before_does_meanwhile_brings_no_face_into_a_new_galler
 def test_a_photo_that_a_worker_of_the_release_before_finishes_meanwhile(both: Both, steps: int) -> None:
     """It was posted before, for this gallery: its face goes with the others."""
     both.cut_off(steps)
-    commits = RedisCommits(both.before)
+    # Its scripts were told the time.
+    commits = RedisCommits(both.before, clock=time.time)
     rule = ScanRule(commits, RedisJournal(both.before), 0.6)
     rule.load()
     job = scan_job(both.admissions, "b.jpg")
