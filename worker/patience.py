@@ -21,7 +21,7 @@ class Stopping(FacerecError):
 
 
 class Patience:
-    """Calls again while a service is away. `give_up` ends all waiting."""
+    """Calls again while a service is away, and says so in the log when the reason is another. `give_up` ends all waiting."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -35,13 +35,14 @@ class Patience:
 
     def insist(self, call: Callable[[], T]) -> T:
         """What ``call`` returns once it no longer raises ServiceUnavailable. Raises Stopping after `give_up`."""
-        pause = 0.05
+        pause, told = 0.05, ""
         while True:
             try:
                 return call()
             except ServiceUnavailable as error:
-                if pause == 0.05:
+                if error.reason != told:
                     log.warning("waiting: %s", error.reason, extra={"action": "waiting"})
+                told = error.reason
             if self._stop.wait(pause):
                 raise Stopping("this worker stops")
             pause = min(LONGEST, pause * 2)

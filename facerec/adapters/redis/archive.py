@@ -52,7 +52,7 @@ class RedisArchive:
     def _images(self, owner: str, hashes: Sequence[str]) -> Iterator[StoredImage | DamagedImage]:
         calls = [(owner, prefix(owner), image_hash) for image_hash in hashes]
         try:
-            replies = self._databases.call_many("archive_image", calls)
+            replies = self._databases.read_many("archive_image", calls)
         except InternalError as error:
             if len(hashes) == 1:
                 yield DamagedImage(owner, hashes[0], error.reason)

@@ -99,7 +99,7 @@ class RedisAudit:
         try:
             return [
                 inspection_of(owner, key, reply, self._faults_of_names(owner, key) if reply[-1] else ())
-                for key, reply in zip(hashes, self._databases.call_many("inspect", calls), strict=True)
+                for key, reply in zip(hashes, self._databases.read_many("inspect", calls), strict=True)
             ]
         except InternalError as error:
             # A key of a wrong type stops the script: find out whose it is.
@@ -112,7 +112,7 @@ class RedisAudit:
         for which in ("known", "in two"):
             cursor = b"0"
             while True:
-                cursor, found = self._databases.call("inspect_names", prefix(owner), image_hash, which, cursor)
+                cursor, found = self._databases.read("inspect_names", prefix(owner), image_hash, which, cursor)
                 yield from faults_of(owner, image_hash, found)
                 if cursor == b"0":
                     break

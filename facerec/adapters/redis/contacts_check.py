@@ -52,7 +52,7 @@ def _looks(databases: RedisDatabases) -> Iterator[_Look]:
 
 def _faults(databases: RedisDatabases, looks: Sequence[_Look]) -> Iterator[Fault]:
     try:
-        replies = databases.call_many(
+        replies = databases.read_many(
             "contacts_inspect", [(prefix(owner), kind, subject) for owner, kind, subject in looks]
         )
     except InternalError as error:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.layout import FACES, OWN, SWITCHED, prefix
+from facerec.adapters.redis.layout import FACES, prefix
 from facerec.adapters.redis.names import names_of, published_names
 from facerec.encodings import euclidean
 from facerec.errors import BadParam, InternalError, ServiceUnavailable
@@ -50,7 +50,7 @@ class ImageDocuments:
     def image(self, owner: str, image_hash: str, limit: int, cursor: str) -> dict[str, Any] | None:
         """The whole document with a page of matches, None when unknown. Raises StoreUnavailable, BadParam."""
         after = parse_cursor(cursor)
-        stored = self._databases.call("image", owner, prefix(owner), image_hash)
+        stored = self._databases.read("image", owner, prefix(owner), image_hash)
         if not stored:
             return None
         fields, names, records, links, crowded, persons = stored
@@ -74,31 +74,15 @@ class ImageDocuments:
 
     def summaries(self, owner: str, hashes: Sequence[str]) -> list[dict[str, Any]]:
         """Documents without faces and matches; images that are gone meanwhile are left out. Raises StoreUnavailable."""
-        p = prefix(owner)
-        few = self._with_few_names(owner, hashes)
-        with mapped_errors(), self._databases.client(OWN).pipeline(transaction=True) as pipeline:
-            pipeline.exists(SWITCHED)
-            for image_hash in hashes:
-                pipeline.hgetall(f"{p}image:{image_hash}")
-                if image_hash in few:
-                    pipeline.hkeys(f"{p}names:{image_hash}")
-            switched, *replies = pipeline.execute()
-        found = iter(replies)
         summaries = []
-        for key in hashes:
-            doc = {name.decode(): value.decode() for name, value in next(found).items()}
-            names = next(found) if key in few else list(names_of(self._databases, owner, key))
-            if doc:
-                summaries.append(summary(key, _of_current(doc, bool(switched)), names))
+        for start in range(0, len(hashes), _AT_ONCE):
+            some = hashes[start : start + _AT_ONCE]
+            replies = self._databases.read("summaries", prefix(owner), _FEW_NAMES, *some)
+            for key, (flat, few_names) in zip(some, replies, strict=True):
+                if flat:
+                    names = list(names_of(self._databases, owner, key)) if few_names is None else few_names
+                    summaries.append(summary(key, fields_of(flat), names))
         return summaries
-
-    def _with_few_names(self, owner: str, hashes: Sequence[str]) -> set[str]:
-        """Those whose names are read in one step with the rest."""
-        with mapped_errors(), self._databases.client(OWN).pipeline(transaction=False) as pipeline:
-            for image_hash in hashes:
-                pipeline.hlen(f"{prefix(owner)}names:{image_hash}")
-            counts = pipeline.execute()
-        return {key for key, count in zip(hashes, counts, strict=True) if count <= _FEW_NAMES}
 
     def _kept_page(
         self, owner: str, records: Sequence[bytes], links: Sequence[str], limit: int, after: tuple[float, int]
@@ -135,7 +119,7 @@ def named(databases: RedisDatabases, owner: str, tickets: Sequence[int]) -> dict
     found: dict[int, list[str]] = {}
     for start in range(0, len(tickets), _AT_ONCE):
         some = tickets[start : start + _AT_ONCE]
-        for ticket, image in zip(some, databases.call("named", prefix(owner), *some), strict=True):
+        for ticket, image in zip(some, databases.read("named", prefix(owner), *some), strict=True):
             if not image:
                 continue
             image_hash, *names = image
@@ -208,12 +192,6 @@ def face_document(face_id: int, face: Face) -> dict[str, Any]:
         "confidence": round(float(np.float32(face.confidence)), 6),
         "marks": sorted(mark.name.lower() for mark in face.marks),
     }
-
-
-def _of_current(fields: Fields, switched: bool) -> Fields:
-    """The fields with the model of the current set."""
-    other = fields.get("other_model")
-    return fields | {"model": other} if switched and other else fields
 
 
 def fields_of(flat: Sequence[bytes]) -> Fields:

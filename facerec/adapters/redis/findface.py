@@ -68,7 +68,7 @@ class RedisFaceBook:
             arguments: list[Argument] = [prefix(owner), int(hidden)]
             for face in some:
                 arguments += [face, ticket_of(face), face % FACES_PER_IMAGE]
-            rows = self._databases.call("findface_faces", *arguments) if some else []
+            rows = self._databases.read("findface_faces", *arguments) if some else []
             found += [_stored(face, row) if row else None for face, row in zip(some, rows, strict=True)]
         return found
 

@@ -76,7 +76,7 @@ class _Check:
             yield Fault("galleries", "removal", self._owner, "", name, detail)
 
     def _asked(self, what: str, arguments: Sequence[Argument], evidence: str = "") -> Iterator[Fault]:
-        for face, detail in self._databases.call("galleries_check", self._p, what, *arguments):
+        for face, detail in self._databases.read("galleries_check", self._p, what, *arguments):
             subject = face.decode()
             text = f"face {subject} {detail.decode()}" if subject else detail.decode()
             yield Fault("galleries", "gallery", self._owner, "", subject, text, (evidence,))

@@ -66,7 +66,7 @@ def _damage(entry_id: bytes, fields: Mapping[bytes, bytes]) -> str | None:
 
 
 def _fault_of_the_end(databases: RedisDatabases) -> Iterator[Fault]:
-    last, position = (int(number) for number in databases.call("journal_end"))
+    last, position = (int(number) for number in databases.read("journal_end"))
     if last and last != position:
         yield _fault("end", f"its last entry is {last}, its end should be {position}")
 

@@ -39,7 +39,7 @@ def stray_faults(databases: RedisDatabases) -> Iterator[Fault]:
 def _check(databases: RedisDatabases, what: str, items: Sequence[tuple[bytes, ...]]) -> Iterator[Fault]:
     for start in range(0, len(items), _IN_A_SCRIPT):
         arguments: list[Argument] = [part for item in items[start : start + _IN_A_SCRIPT] for part in item]
-        for kind, key, subject, detail in databases.call("strays", what, *arguments):
+        for kind, key, subject, detail in databases.read("strays", what, *arguments):
             if kind == b"many":
                 yield from _faults_of_holders(databases, key)
                 continue

@@ -32,8 +32,4 @@ class RedisWorkers:
         with mapped_errors():
             names = sorted(name.decode() for name in client.smembers(_NAMES))
             values = client.mget([f"worker:{name}" for name in names]) if names else []
-            known = dict(zip(names, values, strict=True))
-            expired = [name for name, value in known.items() if not value]
-            if expired:
-                client.srem(_NAMES, *expired)
-        return {name: json.loads(value) for name, value in known.items() if value}
+        return {name: json.loads(value) for name, value in zip(names, values, strict=True) if value}
