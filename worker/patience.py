@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -33,9 +35,11 @@ class Patience:
     def give_up(self) -> None:
         self._stop.set()
 
-    def insist(self, call: Callable[[], T]) -> T:
-        """What ``call`` returns once it no longer raises ServiceUnavailable. Raises Stopping after `give_up`."""
+    def insist(self, call: Callable[[], T], seconds: float = math.inf) -> T:
+        """What ``call`` returns once it no longer raises ServiceUnavailable. Raises Stopping after `give_up`, and
+        ServiceUnavailable when ``seconds`` are over."""
         pause, told = 0.05, ""
+        until = time.monotonic() + seconds
         while True:
             try:
                 return call()
@@ -43,6 +47,8 @@ class Patience:
                 if error.reason != told:
                     log.warning("waiting: %s", error.reason, extra={"action": "waiting"})
                 told = error.reason
+                if time.monotonic() >= until:
+                    raise
             if self._stop.wait(pause):
                 raise Stopping("this worker stops")
             pause = min(LONGEST, pause * 2)
