@@ -14,11 +14,13 @@ from typing import Any, Self
 
 from facerec.errors import BadParam, MalformedJob, NewerMessage
 from facerec.identity import check_hash, check_image_name, check_owner, image_hash
-from facerec.nesting import parse_shallow_json
+from facerec.nesting import finite, parse_shallow_json
 
 JOB_VERSION = 1
 """What is written. A release that changes it goes on reading the one before: OLDEST_VERSION."""
 OLDEST_VERSION = 1
+LATEST = 253_370_764_800.0
+"""The beginning of the year 9999, in seconds since the epoch: later times cannot be shown."""
 Headers = Mapping[str, Any]
 
 
@@ -60,7 +62,7 @@ class ScanJob:
                 hash=check_hash(_text(headers, "hash")),
                 name=check_image_name(_text(headers, "name")),
                 ticket=_positive(headers, "ticket"),
-                queued_at=float(_text(headers, "queued-at")),
+                queued_at=_seconds(headers, "queued-at"),
                 body=body,
                 attempt=_positive(headers, "attempt"),
             )
@@ -146,7 +148,7 @@ class Request:
             return cls(
                 verb=_text(headers, "verb"),
                 owner=check_owner(_text(headers, "owner")),
-                deadline=float(_text(headers, "deadline")),
+                deadline=_seconds(headers, "deadline"),
                 parameters=parameters,
                 body=body,
             )
@@ -174,6 +176,14 @@ def _text(headers: Headers, name: str) -> str:
     value = headers.get(name)
     if not isinstance(value, str):
         raise MalformedJob(f"header {name} is missing or no text")
+    return value
+
+
+def _seconds(headers: Headers, name: str) -> float:
+    """Seconds since the epoch. Raises MalformedJob, ValueError."""
+    value = finite(_text(headers, name))
+    if not 0 <= value < LATEST:
+        raise MalformedJob(f"header {name} is no time that can be")
     return value
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.contacts_check import contact_faults
@@ -13,9 +15,13 @@ from facerec.adapters.redis.layout import LINKS_KEPT, OWN, STATES, prefix
 from facerec.adapters.redis.people_check import check_people
 from facerec.adapters.redis.strays import stray_faults
 from facerec.audit import Fault, Inspection
-from facerec.errors import InternalError
+from facerec.errors import BadParam, InternalError
+from facerec.identity import check_owner
 
+log = logging.getLogger(__name__)
 _PAGE = 1000
+_BEYOND = 1 << 53
+"""No ticket is so large."""
 _SCRIPTS_AT_ONCE = 32
 """Redis serves what it has read of a pipeline before it turns to other clients."""
 
@@ -28,7 +34,8 @@ class RedisAudit:
 
     def owners(self) -> list[str]:
         with mapped_errors():
-            return sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
+            found = self._databases.client(OWN).smembers("owners")
+        return sorted(owner for text in found if (owner := _owner(text)))
 
     def images(self, owner: str) -> Iterator[list[tuple[str, int]]]:
         seen: set[str] = set()
@@ -39,7 +46,7 @@ class RedisAudit:
                     f"{prefix(owner)}images", lowest, "+inf", 0, _PAGE, withscores=True
                 )
             # A page begins with the ticket that the last one ended with: two images may wrongly share it.
-            page = [(key.decode(), int(score)) for key, score in found]
+            page = [(key.decode(errors="replace"), _ticket(score)) for key, score in found]
             yield [image for image in page if image[0] not in seen]
             if len(found) < _PAGE:
                 return
@@ -101,10 +108,10 @@ class RedisAudit:
                 inspection_of(owner, key, reply, self._faults_of_names(owner, key) if reply[-1] else ())
                 for key, reply in zip(hashes, self._databases.read_many("inspect", calls), strict=True)
             ]
-        except InternalError as error:
+        except (InternalError, ValueError) as error:
             # A key of a wrong type stops the script: find out whose it is.
             if len(hashes) == 1:
-                return [refused_inspection(owner, hashes[0], error.reason)]
+                return [refused_inspection(owner, hashes[0], str(error))]
             return [inspection for key in hashes for inspection in self._inspect_some(owner, [key])]
 
     def _faults_of_names(self, owner: str, image_hash: str) -> Iterator[Fault]:
@@ -116,3 +123,16 @@ class RedisAudit:
                 yield from faults_of(owner, image_hash, found)
                 if cursor == b"0":
                     break
+
+
+def _owner(text: bytes) -> str | None:
+    """An owner's name; None for what is none, which is told."""
+    try:
+        return check_owner(text.decode())
+    except (BadParam, ValueError):
+        log.error("the set owners holds %r, which is none", text[:100], extra={"action": "damaged_owner"})
+        return None
+
+
+def _ticket(score: float) -> int:
+    return int(score) if isfinite(score) else _BEYOND

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from facerec.identity import ticket_of
 from facerec.ports import Match, Matches, MatchPage
 from facerec.records import unpack_face
 
+log = logging.getLogger(__name__)
 _AT_ONCE = 200
 _FEW_NAMES = 1000
 Fields = dict[str, str]
@@ -77,12 +79,28 @@ class ImageDocuments:
         summaries = []
         for start in range(0, len(hashes), _AT_ONCE):
             some = hashes[start : start + _AT_ONCE]
-            replies = self._databases.read("summaries", prefix(owner), _FEW_NAMES, *some)
-            for key, (flat, few_names) in zip(some, replies, strict=True):
-                if flat:
-                    names = list(names_of(self._databases, owner, key)) if few_names is None else few_names
-                    summaries.append(summary(key, fields_of(flat), names))
+            summaries += self._summaries(owner, some)
         return summaries
+
+    def _summaries(self, owner: str, hashes: Sequence[str]) -> list[dict[str, Any]]:
+        """Images whose documents are damaged are told of in the log, and keep nobody from seeing the others."""
+        try:
+            replies = self._databases.read("summaries", prefix(owner), _FEW_NAMES, *hashes)
+        except InternalError as error:
+            if len(hashes) == 1:
+                _log_damage(owner, hashes[0], error)
+                return []
+            return [one for each in hashes for one in self._summaries(owner, [each])]
+        found = []
+        for key, (flat, few_names) in zip(hashes, replies, strict=True):
+            if not flat:
+                continue
+            names = list(names_of(self._databases, owner, key)) if few_names is None else few_names
+            try:
+                found.append(summary(key, fields_of(flat), names))
+            except InternalError as error:
+                _log_damage(owner, key, error)
+        return found
 
     def _kept_page(
         self, owner: str, records: Sequence[bytes], links: Sequence[str], limit: int, after: tuple[float, int]
@@ -165,8 +183,24 @@ def nearest_pair(faces: Sequence[tuple[int, Face]], others: Sequence[tuple[int, 
     return Match(distance, ticket_of(theirs), mine, theirs)
 
 
+def _log_damage(owner: str, image_hash: str, error: InternalError) -> None:
+    log.error(
+        "%s is left out: %s: run facerec fsck",
+        image_hash,
+        error.reason,
+        extra={"action": "damaged_document", "owner": owner, "image_hash": image_hash},
+    )
+
+
 def summary(image_hash: str, fields: Fields, names: Sequence[bytes]) -> dict[str, Any]:
-    """The part of the document that needs no faces."""
+    """The part of the document that needs no faces. Raises InternalError when it is damaged."""
+    try:
+        return _summary(image_hash, fields, names)
+    except (KeyError, ValueError, OverflowError, OSError) as error:
+        raise InternalError(f"the document of {image_hash} is damaged: {error!r}") from error
+
+
+def _summary(image_hash: str, fields: Fields, names: Sequence[bytes]) -> dict[str, Any]:
     return {
         "hash": image_hash,
         "state": fields["state"],
@@ -195,7 +229,11 @@ def face_document(face_id: int, face: Face) -> dict[str, Any]:
 
 
 def fields_of(flat: Sequence[bytes]) -> Fields:
-    return {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    """Raises InternalError for what is no text."""
+    try:
+        return {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    except UnicodeDecodeError as error:
+        raise InternalError(f"a document is damaged: {error}") from error
 
 
 def _number(text: str | None) -> int | None:
