@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Self
 
+_BEYOND = 1 << 40
+"""No number of a wish is larger."""
 MAX_CANDIDATES = 1000
 """Known faces that are looked at when a face is given to a person: the nearest within the limit."""
 
@@ -49,18 +51,42 @@ class Wish:
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
         """The wish in a request. Raises ValueError, TypeError, KeyError when it is none."""
-        persons = document["persons"]
+        persons, meta, fields = document["persons"], document["meta"], document["fields"]
         return cls(
-            selector=str(document["selector"]),
+            selector=_text(document["selector"]),
             boxes=tuple(
-                (int(top), int(right), int(bottom), int(left)) for top, right, bottom, left in document["boxes"]
+                (_whole(top), _whole(right), _whole(bottom), _whole(left))
+                for top, right, bottom, left in document["boxes"]
             ),
-            meta=document["meta"],
-            fields=dict(document["fields"]),
-            galleries=tuple(document["galleries"]),
-            now=float(document["now"]),
-            persons=PersonRule(**persons) if persons else None,
+            meta=None if meta is None else _text(meta),
+            fields={_text(name): _text(value) for name, value in dict(fields).items()},
+            galleries=tuple(map(_text, document["galleries"])),
+            now=_number(document["now"]),
+            persons=_person_rule(**persons) if persons else None,
         )
+
+
+def _person_rule(limit: object, everywhere: object, friend_since: object, friend_days: object) -> PersonRule:
+    """Raises TypeError, ValueError."""
+    return PersonRule(_number(limit), bool(everywhere), _number(friend_since), _whole(friend_days))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is wanted")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _BEYOND:
+        raise TypeError("a number is wanted")
+    return float(value)
+
+
+def _whole(value: object) -> int:
+    if _number(value) != int(_number(value)):
+        raise TypeError("a whole number is wanted")
+    return int(_number(value))
 
 
 def fields_at(at: float, zone: tzinfo) -> dict[str, str]:

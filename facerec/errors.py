@@ -13,7 +13,7 @@
     ├── DeadlineExceeded           a synchronous request ran out of time
     ├── Backpressure               the queue is full; come again later
     ├── ServiceUnavailable         a part of the system is away; trying again helps
-    │   └── BrokerUnavailable, StoreUnavailable, ImageStoreUnavailable, IndexIncomplete
+    │   └── BrokerUnavailable, StoreUnavailable, ImageStoreUnavailable, EngineUnavailable, IndexIncomplete
     ├── EngineFailure              the face engine broke on this picture
     │   └── ChildDied, TimeLimitExceeded, AnalyserFailed
     └── ConfigError, ModelMissing, InternalError   the operator must act
@@ -194,6 +194,10 @@ class StoreUnavailable(ServiceUnavailable):
 
 class ImageStoreUnavailable(ServiceUnavailable):
     """The store of pictures cannot be reached."""
+
+
+class EngineUnavailable(ServiceUnavailable):
+    """No engine process can be started for now."""
 
 
 class IndexIncomplete(ServiceUnavailable):

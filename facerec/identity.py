@@ -7,7 +7,7 @@ import re
 import unicodedata
 from urllib.parse import urlsplit
 
-from facerec.errors import BadParam, TooManyFaces
+from facerec.errors import BadParam, TooLarge
 
 DEFAULT_OWNER = "default"
 MAX_NAME = 1024
@@ -85,9 +85,9 @@ def face_id(ticket: int, number: int) -> int:
 
 
 def check_face_count(count: int) -> None:
-    """Raises TooManyFaces when an image cannot have so many faces."""
+    """Raises TooLarge when an image cannot have so many faces."""
     if count > FACES_PER_IMAGE:
-        raise TooManyFaces(f"{count} faces were found, and an image has at most {FACES_PER_IMAGE}", ())
+        raise TooLarge(f"{count} faces, and an image may have {FACES_PER_IMAGE}")
 
 
 def ticket_of(face: int) -> int:

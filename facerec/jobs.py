@@ -14,11 +14,13 @@ from typing import Any, Self
 
 from facerec.errors import BadParam, MalformedJob, NewerMessage
 from facerec.identity import check_hash, check_image_name, check_owner, image_hash
-from facerec.nesting import parse_shallow_json
+from facerec.nesting import finite, parse_shallow_json
 
 JOB_VERSION = 1
 """What is written. A release that changes it goes on reading the one before: OLDEST_VERSION."""
 OLDEST_VERSION = 1
+LATEST = 253_370_764_800.0
+"""The beginning of the year 9999, in seconds since the epoch: later times cannot be shown."""
 Headers = Mapping[str, Any]
 SECONDS_LEFT = "seconds-left"
 
@@ -61,7 +63,7 @@ class ScanJob:
                 hash=check_hash(_text(headers, "hash")),
                 name=check_image_name(_text(headers, "name")),
                 ticket=_positive(headers, "ticket"),
-                queued_at=float(_text(headers, "queued-at")),
+                queued_at=_seconds(headers, "queued-at"),
                 body=body,
                 attempt=_positive(headers, "attempt"),
             )
@@ -172,8 +174,8 @@ class Reply:
 def _deadline(headers: Headers, now: float) -> float:
     """Raises MalformedJob, ValueError."""
     if SECONDS_LEFT in headers:
-        return now + float(_text(headers, SECONDS_LEFT))
-    return float(_text(headers, "deadline"))
+        return now + _seconds(headers, SECONDS_LEFT)
+    return _seconds(headers, "deadline")
 
 
 def _check_version(headers: Headers) -> None:
@@ -188,6 +190,14 @@ def _text(headers: Headers, name: str) -> str:
     value = headers.get(name)
     if not isinstance(value, str):
         raise MalformedJob(f"header {name} is missing or no text")
+    return value
+
+
+def _seconds(headers: Headers, name: str) -> float:
+    """Seconds, of a time since the epoch. Raises MalformedJob, ValueError."""
+    value = finite(_text(headers, name))
+    if not 0 <= value < LATEST:
+        raise MalformedJob(f"header {name} is no time that can be")
     return value
 
 

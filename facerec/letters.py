@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from facerec.jobs import LATEST
+from facerec.nesting import finite
 from facerec.ports import DeadLetter
 
 MAX_REASON = 1000
@@ -65,6 +67,7 @@ def _number(value: object) -> int:
 
 def _seconds(value: object) -> float:
     try:
-        return float(value) if isinstance(value, str) else 0.0
+        seconds = finite(value) if isinstance(value, str) else 0.0
     except ValueError:
         return 0.0
+    return seconds if 0 <= seconds < LATEST else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from facerec.errors import ChildDied, FacerecError, TimeLimitExceeded
+from facerec.errors import ChildDied, FacerecError, ServiceUnavailable, TimeLimitExceeded
 
 TRIES_AFTER_DEATH = 3
 """A child may be killed by accident (out of memory, an operator); a picture that does it this often is to blame."""
@@ -14,9 +14,10 @@ MAX_DELAY = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again after ``delay`` seconds."""
+    """Try again after ``delay`` seconds; ``counted`` unless the work itself was not tried."""
 
     delay: float
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,10 @@ def decide(error: FacerecError, attempt: int, attempts: int, base: float, jitter
     """The end or the next try of a job whose ``attempt``-th try (from 1) raised ``error``.
 
     ``attempts`` is how many there are, ``base`` the first delay in seconds; each further one is twice as long, times
-    1 + ``jitter`` / 2, where ``jitter`` is a random number of 0 to 1.
+    1 + ``jitter`` / 2, where ``jitter`` is a random number of 0 to 1. To wait for a part of the system is no try, however long.
     """
+    if isinstance(error, ServiceUnavailable):
+        return Retry(backoff(attempt, base, jitter), counted=False)
     limit = attempts
     if error.permanent:
         limit = 1

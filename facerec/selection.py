@@ -33,7 +33,7 @@ def choose(found: Sequence[Box], selector: str, wanted: Sequence[Box]) -> tuple[
 
 
 def joined(one: Analysis, other: Analysis) -> Analysis:
-    """Two analyses of one picture as one; those of the other come last. Raises TooManyFaces."""
+    """Two analyses of one picture as one; those of the other come last. Raises TooLarge."""
     check_face_count(len(one.faces) + len(other.faces))
     renderings = one.renderings
     if renderings and other.renderings:

@@ -36,8 +36,8 @@ def authenticate() -> None:
 def bound_rate(caller: str) -> None:
     """Count a request of this caller.
 
-    Raises Backpressure, and StoreUnavailable: who cannot be counted is not let in, or there would be no limit while Redis is
-    away. Hardly a route could answer without Redis anyhow.
+    Raises Backpressure, and StoreUnavailable while Redis is away: hardly a route could answer without it anyhow. While it only
+    takes no writes, nobody is counted, so that what only reads goes on.
     """
     limits = services().settings.rest
     if not limits.rate_limit:

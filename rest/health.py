@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, g, jsonify, render_template, request
 
 import facerec
-from facerec.errors import FacerecError, ServiceUnavailable
+from facerec.errors import FacerecError
 from facerec.faces import Model
 from rest import models
 from rest.auth import authenticate
@@ -18,7 +18,7 @@ from rest.context import services
 from rest.docs import Operation, describes
 from rest.metrics import CONTENT_TYPE, Metrics
 from rest.params import no_query
-from rest.status import workers_part
+from rest.status import part_away, workers_part
 
 LINKS = {
     "scan_image": "/scan/image/<name>",
@@ -115,7 +115,8 @@ class RecentWorkers:
         if self._clock() >= self._until and self._lock.acquire(blocking=False):
             try:
                 self._known = ask()
-            except ServiceUnavailable:
+            except FacerecError as error:
+                part_away(error)
                 self._known = None
             finally:
                 self._until = self._clock() + _PARTS_SHOWN
@@ -136,7 +137,7 @@ def _asked(ping: Callable[[], None]) -> dict[str, Any]:
     try:
         ping()
     except FacerecError as error:
-        return {"ok": False, "reason": error.reason}
+        return part_away(error)
     return {"ok": True, "reason": None}
 
 
@@ -147,5 +148,5 @@ def _workers(store: Mapping[str, Any]) -> dict[str, Any]:
     try:
         alive = services().workers.workers()
     except FacerecError as error:
-        return {"ok": False, "reason": error.reason}
+        return part_away(error)
     return workers_part(alive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 from flask import Blueprint, Flask, Response, jsonify, request
 from pydantic import BaseModel, Field
 
-from facerec.errors import NotFound, ServiceUnavailable
+from facerec.errors import FacerecError, NotFound, ServiceUnavailable
 from facerec.identity import DEFAULT_OWNER, check_hash
 from facerec.presets import DEFAULT_PRESET, PRESETS
 from rest.auth import authenticate
@@ -20,6 +21,7 @@ from rest.params import no_query, read_json, read_query
 from rest.pictures import thumbnail_path
 from rest.regenerate import RegenerateStatus
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 _BODY_LIMIT = 256 * 1024
 MAX_HASHES = 1000
@@ -179,11 +181,19 @@ def _asked(parts: dict[str, dict[str, Any]], part: str, ask: Callable[[], T]) ->
     """What ``ask`` gives, None when the part is away; noted in ``parts``."""
     try:
         answer = ask()
-    except ServiceUnavailable as error:
-        parts[part] = {"ok": False, "reason": error.reason}
+    except FacerecError as error:
+        parts[part] = part_away(error)
         return None
     parts[part] = {"ok": True, "reason": None}
     return answer
+
+
+def part_away(error: FacerecError) -> dict[str, Any]:
+    """A part that does not do what it should; what it tells of our insides goes to the log."""
+    if isinstance(error, ServiceUnavailable):
+        return {"ok": False, "reason": error.reason}
+    log.error("a part is damaged: %s", error.reason, extra={"action": "damaged_part", "code": error.code})
+    return {"ok": False, "reason": "what is stored is damaged: run facerec fsck"}
 
 
 def workers_part(workers: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:

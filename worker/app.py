@@ -41,7 +41,7 @@ class Worker:
         )
 
     def run(self) -> bool:
-        """Whether it ended in good order. Raises ModelMissing, EngineFailure when the engine cannot start."""
+        """Whether it ended in good order. Raises ModelMissing, EngineUnavailable when the engine cannot start."""
         self._parts.pool.start()
         self._pulse.start()
         try:
@@ -92,19 +92,24 @@ class Worker:
 
     def state(self) -> dict[str, Any]:
         """What this worker says of itself; ``loading`` until it can work."""
+        problem = {"problem": self._parts.pool.problem} if self._parts.pool.problem else {}
         loading = {} if self._loaded else {"loading": str(self._around.rule.loading or Progress(0, 0))}
-        return {
-            "model": (self._parts.committer.model or self._around.settings.model).name.lower(),
-            "device": self._parts.pool.device,
-            "processes": len(self._parts.pool),
-            "faces": self._parts.committer.known_faces,
-            "position": self._parts.committer.position,
-            "loaded": dict(zip(("position", "digest"), self._around.rule.loaded, strict=True)),
-            "jobs": len(self._parts.flights),
-            "consuming": self._around.consumer.connected,
-            "unclaimed": self._parts.intake.unclaimed,
-            "claims_renewed": self._parts.lookout.renewed,
-        } | loading
+        return (
+            {
+                "model": (self._parts.committer.model or self._around.settings.model).name.lower(),
+                "device": self._parts.pool.device,
+                "processes": len(self._parts.pool),
+                "faces": self._parts.committer.known_faces,
+                "position": self._parts.committer.position,
+                "loaded": dict(zip(("position", "digest"), self._around.rule.loaded, strict=True)),
+                "jobs": len(self._parts.flights),
+                "consuming": self._around.consumer.connected,
+                "unclaimed": self._parts.intake.unclaimed,
+                "claims_renewed": self._parts.lookout.renewed,
+            }
+            | problem
+            | loading
+        )
 
     def _receive(self) -> None:
         self._around.consumer.run(self._parts.intake.take)

@@ -22,6 +22,7 @@ from facerec.engine.options import EngineOptions
 from facerec.engine.renderings import render
 from facerec.errors import ChildDied, FacerecError, UnsupportedImage
 from facerec.faces import Analysis, Box, Face, Model, Renderings
+from facerec.identity import check_face_count
 from facerec.records import split_records
 from facerec.wire import FramePipe, Task, analysis_frame
 from worker.replies import error_document
@@ -64,13 +65,15 @@ class Engines:
 
 
 def analyse(engines: Engines, task: Task) -> Analysis:
-    """Do a task. Chips and renderings are sent back only when they were asked for."""
+    """Do a task. Raises what the engine raises, and TooLarge. Chips and renderings are sent back only when they were asked for."""
     engine = engines.get(task.model)
     if task.chips:
         encodings = engine.encode_chips(list(split_records(task.image)))
         faces = tuple(Face(Box(0, 0, 0, 0), (), 0.0, each, engine.model) for each in encodings)
         return Analysis(0, 0, engine.model, faces)
     analysis = engine.faces(task.image) if task.boxes is None else engine.compute(task.image, task.boxes)
+    if task.boxes is None:
+        check_face_count(len(analysis.faces))
     if not task.pictures:
         return replace(analysis, chips=())
     return replace(analysis, renderings=engines.render(task.image, analysis))

@@ -120,7 +120,7 @@ class Interactive:
         """``among`` are face ids, ``gallery`` is the name of a gallery; both may be missing. Raises StoreUnavailable."""
         among, gallery = request.parameters.get("among"), request.parameters.get("gallery")
         if among is not None:
-            return Among(np.unique(np.array(among, np.int64)), inside=True)
+            return Among(np.unique(np.array(face_ids_of(among), np.int64)), inside=True)
         return None if gallery is None else self._members.among(request.owner, str(gallery))
 
     def _is_wanted(self, delivery: Delivery, request: Request) -> bool:
@@ -208,10 +208,17 @@ def matches_document(pairs: Pairs, parameters: Mapping[str, Any]) -> dict[str, A
     return {"total": int(wanted.sum()), "is_last": len(chosen) <= count, "matches": [list(row) for row in rows]}
 
 
+def face_ids_of(among: object) -> list[int]:
+    """Raises BadParam."""
+    if isinstance(among, list) and all(type(each) is int and 0 <= each < 1 << 63 for each in among):
+        return among
+    raise BadParam("among", "must be a list of face ids")
+
+
 def pair_of(parameters: Mapping[str, Any], name: str) -> tuple[float, int]:
     """A distance, and the number of what is so far away. Raises BadParam."""
     match parameters.get(name):
-        case [float() | int() as distance, int() as number]:
+        case [float() | int() as distance, int() as number] if abs(distance) < 1 << 62 and abs(number) < 1 << 62:
             return float(distance), number
     raise BadParam(name, "must be a distance and a number")
 
@@ -251,9 +258,12 @@ def boxes_of(parameters: Mapping[str, Any]) -> tuple[Box, ...] | None:
     if boxes is None:
         return None
     try:
-        return tuple(Box(*(int(side) for side in box)) for box in boxes)
-    except (TypeError, ValueError) as error:
+        found = tuple(Box(*(int(side) for side in box)) for box in boxes)
+        if any(abs(side) >= 1 << 31 for box in found for side in (box.top, box.right, box.bottom, box.left)):
+            raise ValueError("a box outside of every picture")
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadParam("boxes", "must be lists of top, right, bottom, left") from error
+    return found
 
 
 def number_of(parameters: Mapping[str, Any], name: str, low: float, high: float) -> float:
@@ -268,4 +278,7 @@ def probes_of(body: bytes) -> Encodings:
     """Encodings as rows of shape (n, 128). Raises MalformedJob."""
     if not body or len(body) % (4 * ENCODING_LENGTH):
         raise MalformedJob("the body holds no encodings")
-    return np.frombuffer(body, dtype="<f4").reshape(-1, ENCODING_LENGTH)
+    probes = np.frombuffer(body, dtype="<f4").reshape(-1, ENCODING_LENGTH)
+    if not np.isfinite(probes).all():
+        raise MalformedJob("the body holds encodings of no numbers")
+    return probes

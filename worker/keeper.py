@@ -20,6 +20,7 @@ from facerec.ports import Errands, ImageStore, Place
 from facerec.services.pictures import pictures_of
 from worker.flights import Flight
 from worker.guard import guarded_thread
+from worker.patience import Patience, Stopping
 from worker.pool import Result
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ FINISH_AFTER = 60.0
 ERASURES_EVERY = 60.0
 SWEEP_EVERY = 60.0
 EXPIRY_EVERY = 3600.0
+WAIT = 10.0
+"""Seconds that a thread waits for a store that is away, before its job goes back to the queue and another has its turn."""
 _AT_ONCE = 100
 _LEAVE_AFTER = 2.0
 """Seconds that a stopping worker waits for a store that hangs."""
@@ -59,6 +62,7 @@ class Keeper:
         finished: Callable[[Flight, Result], None],
         failed: Callable[[Flight, FacerecError], None],
         crashed: Callable[[], None],
+        patience: Patience,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = keeping.store
@@ -67,6 +71,7 @@ class Keeper:
         self._sweep = keeping.sweep
         self._finished = finished
         self._failed = failed
+        self._patience = patience
         self._clock = clock
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -142,26 +147,32 @@ class Keeper:
 
     def _run(self) -> None:
         while (step := self._inbox.get()) is not None:
-            step()
+            try:
+                step()
+            except Stopping:
+                return
 
     def _keep(self, flight: Flight, analysis: Analysis) -> None:
         job = flight.job
-        try:
-            self._store.put(Place(job.owner, job.hash, flight.image_ticket), pictures_of(job.body, analysis))
-        except ServiceUnavailable as error:
-            self._failed(flight, error)
-            return
-        log.debug("kept the pictures of %s", job.hash, extra={"action": "pictures_kept", "image_hash": job.hash})
-        self._finished(flight, analysis)
+        pictures = pictures_of(job.body, analysis)
+        if self._done(flight, lambda: self._store.put(Place(job.owner, job.hash, flight.image_ticket), pictures)):
+            log.debug("kept the pictures of %s", job.hash, extra={"action": "pictures_kept", "image_hash": job.hash})
+            self._finished(flight, analysis)
 
     def _remove(self, flight: Flight, done: Callable[[], None]) -> None:
+        job = flight.job
+        # The mark of erasure is not older than this job, so nothing that was sent afterwards is touched.
+        if self._done(flight, lambda: self._store.erase(job.owner, job.hash, job.ticket)):
+            done()
+
+    def _done(self, flight: Flight, step: Callable[[], object]) -> bool:
+        """Whether the store did it. A store that is away is waited for, and then again later; a person is told at once."""
         try:
-            # The mark of erasure is not older than this job, so nothing that was sent afterwards is touched.
-            self._store.erase(flight.job.owner, flight.job.hash, flight.job.ticket)
+            self._patience.insist(step, 0.0 if flight.waiting else WAIT)
         except ServiceUnavailable as error:
             self._failed(flight, error)
-            return
-        done()
+            return False
+        return True
 
     def _tidy(self) -> None:
         while not self._stop.wait(min(ERASURES_EVERY, EXPIRY_EVERY) / 4):

@@ -101,6 +101,7 @@ class Parts:
             finished=self.committer.finished,
             failed=self.undertaker.failed,
             crashed=self._crash,
+            patience=self.patience,
             clock=self._around.clock,
         )
 

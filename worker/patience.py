@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -21,7 +23,7 @@ class Stopping(FacerecError):
 
 
 class Patience:
-    """Calls again while a service is away. `give_up` ends all waiting."""
+    """Calls again while a service is away, and says so in the log when the reason is another. `give_up` ends all waiting."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -33,15 +35,20 @@ class Patience:
     def give_up(self) -> None:
         self._stop.set()
 
-    def insist(self, call: Callable[[], T]) -> T:
-        """What ``call`` returns once it no longer raises ServiceUnavailable. Raises Stopping after `give_up`."""
-        pause = 0.05
+    def insist(self, call: Callable[[], T], seconds: float = math.inf) -> T:
+        """What ``call`` returns once it no longer raises ServiceUnavailable. Raises Stopping after `give_up`, and
+        ServiceUnavailable when ``seconds`` are over."""
+        pause, told = 0.05, ""
+        until = time.monotonic() + seconds
         while True:
             try:
                 return call()
             except ServiceUnavailable as error:
-                if pause == 0.05:
+                if error.reason != told:
                     log.warning("waiting: %s", error.reason, extra={"action": "waiting"})
+                told = error.reason
+                if time.monotonic() >= until:
+                    raise
             if self._stop.wait(pause):
                 raise Stopping("this worker stops")
             pause = min(LONGEST, pause * 2)

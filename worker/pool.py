@@ -7,19 +7,22 @@ the others give way to it in the processor's time, too (`worker.child`).
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from facerec.errors import FacerecError
-from facerec.identity import check_face_count
+from facerec.errors import EngineUnavailable, FacerecError
 from facerec.wire import Task
 from worker.guard import guarded_thread
 from worker.line import Line, Place, Result
 from worker.slot import Slot
 
 __all__ = ["EnginePool", "Result"]
+log = logging.getLogger(__name__)
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds between tries to start a child."""
 
 
 class EnginePool:
@@ -47,6 +50,7 @@ class EnginePool:
             guarded_thread(partial(self._feed, slot, urgent_only=slot in urgent), f"engine-{number}", crashed)
             for number, slot in enumerate(self._slots)
         ]
+        self._refusal = ""
         self.device = ""
 
     def __len__(self) -> int:
@@ -57,8 +61,13 @@ class EnginePool:
         """Of the children that live."""
         return [slot.process.pid for slot in self._slots if slot.process]
 
+    @property
+    def problem(self) -> str:
+        """Why no child is ready; nothing when one is."""
+        return "" if any(slot.ready for slot in self._slots) else self._refusal
+
     def start(self) -> None:
-        """Start all children and wait until they are ready. Raises ModelMissing, EngineFailure."""
+        """Start all children and wait until they are ready. Raises ModelMissing, EngineUnavailable."""
         for slot in self._slots:
             slot.spawn()
         for slot in self._slots:
@@ -99,7 +108,7 @@ class EnginePool:
             slot.bury()
 
     def _feed(self, slot: Slot, *, urgent_only: bool) -> None:
-        while place := self._line.take(urgent_only=urgent_only):
+        while self._wait_ready(slot) and (place := self._line.take(urgent_only=urgent_only)):
             if self._letting_go.is_set():
                 place.dropped()
                 continue
@@ -110,10 +119,23 @@ class EnginePool:
                 return
             place.done(result)
 
+    def _wait_ready(self, slot: Slot) -> bool:
+        """Until the slot has a child: tasks wait in the line meanwhile. False when the pool is closed."""
+        pause = FIRST_PAUSE
+        while not (self._closing.is_set() or self._letting_go.is_set()):
+            try:
+                slot.make_ready()
+            except EngineUnavailable as error:
+                self._refusal = error.reason
+                log.error("waiting: %s", error.reason, extra={"action": "waiting", "code": error.code})
+            else:
+                return True
+            self._closing.wait(pause)
+            pause = min(LONGEST_PAUSE, 2 * pause)
+        return not self._closing.is_set()
+
     def _run(self, slot: Slot, task: Task) -> Result:
         try:
-            analysis = slot.run(task, self._time_limit)
-            check_face_count(len(analysis.faces))
-            return analysis
+            return slot.run(task, self._time_limit)
         except FacerecError as error:
             return error

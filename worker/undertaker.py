@@ -111,7 +111,7 @@ class Undertaker:
         _log("enrolment_failed", flight.job, error.code, error.reason)
 
     def _retry(self, flight: Flight, decision: Retry, error: FacerecError) -> None:
-        job = replace(flight.job, attempt=flight.job.attempt + 1)
+        job = replace(flight.job, attempt=flight.job.attempt + int(decision.counted))
         self._note(lambda: self._commits.retrying(job, decision.delay, error.code, error.reason))
         self._patience.insist(lambda: self._publisher.retry(job, decision.delay))
         self._consumer.ack(self._flights.land(flight, "retry"))

@@ -14,7 +14,7 @@ import numpy as np
 
 from facerec.audit import INVARIANTS, Audit, Fault, Inspection, Repairs
 from facerec.encodings import FaceIds
-from facerec.errors import InternalError
+from facerec.errors import FacerecError, InternalError
 from facerec.faces import Model
 from facerec.identity import ticket_of
 from facerec.records import face_id_of
@@ -73,12 +73,13 @@ class Fsck:
     def __init__(self, audit: Audit, repairs: Repairs, links: LinkCheck | None) -> None:
         self._audit = audit
         self._repairs = repairs
+        self._wished = links
         self._links = links
 
     def run(self, fix: bool = False, clock: Callable[[], float] = time.monotonic) -> Report:
         """Raises StoreUnavailable."""
         begun = clock()
-        report = Report(distances=self._links is not None)
+        report = Report(distances=self._wished is not None)
         report.found = report.left = self._check(report)
         for _ in range(_ROUNDS):
             if not fix or not report.left:
@@ -94,14 +95,23 @@ class Fsck:
 
     def _check(self, report: Report) -> list[Fault]:
         report.images = report.faces = report.crowded = 0
-        if self._links:
-            self._links.load()
+        self._links = self._loaded_links()
         faults: dict[Fault, None] = {}
         audit = self._audit
         for fault in chain(audit.journal_faults(), self._image_faults(report), audit.strays(), self._other_faults()):
             faults[fault] = None
         report.position = self._links.index.position if self._links else 0
         return list(faults)
+
+    def _loaded_links(self) -> LinkCheck | None:
+        """None when no index can be made of what is stored: the rest is checked all the same, and repaired first."""
+        if self._wished:
+            try:
+                self._wished.load()
+            except FacerecError as error:
+                log.error("distances are not checked: %s", error.reason, extra={"action": "fsck"})
+                return None
+        return self._wished
 
     def _other_faults(self) -> Iterator[Fault]:
         return chain(self._audit.people_faults(), self._audit.gallery_faults(), self._audit.contact_faults())
@@ -144,8 +154,8 @@ class Fsck:
     def _repair(self, fault: Fault) -> None:
         try:
             done = self._repair_link(fault) if fault.kind == "link" else self._repairs.repair(fault)
-        except InternalError as error:
-            log.warning("%s: could not be repaired: %s", fault.subject, error.reason, extra={"action": "fsck_repair"})
+        except (InternalError, ValueError) as error:
+            log.warning("%s: could not be repaired: %s", fault.subject, error, extra={"action": "fsck_repair"})
             return
         log.info(
             "%s %s: %s", fault.kind, fault.subject, "repaired" if done else "no repair", extra={"action": "fsck_repair"}

@@ -24,21 +24,22 @@ from facerec.adapters.redis import (
     RedisWebhooks,
 )
 from facerec.adapters.redis.layout import OWN
-from facerec.errors import FacerecError
+from facerec.errors import FacerecError, TooLarge
 from facerec.faces import Analysis
 from facerec.identity import DEFAULT_OWNER, FACES_PER_IMAGE, image_hash
 from facerec.jobs import ScanJob
 from facerec.ports import Change, Delivery, Lost, Start
 from facerec.rule import ScanRule, to_scanned
+from facerec.selection import joined
 from facerec.topology import SCAN_QUEUE
 from facerec.wire import Task
 from tests.client import wait_until
 from tests.faces import analysis, scan_job, unique_bytes
+from worker.child import analyse
 from worker.committer import Committer
 from worker.flights import Flight, Flights
 from worker.intake import Intake
 from worker.patience import Patience
-from worker.pool import EnginePool
 
 CLAIM = 600.0
 Done = Callable[[Analysis | FacerecError], None]
@@ -365,10 +366,12 @@ def test_a_new_upload_of_the_same_picture_with_an_old_jobs_ticket_keeps_both_nam
 
 
 def test_a_picture_with_more_faces_than_ids_fails_with_its_reason() -> None:
+    """Those that a child finds, and those that it finds in boxes that somebody gives besides."""
     crowd = analysis(*(FACES_PER_IMAGE + 1) * [0.0])
-    pool = EnginePool({}, 0, 0, 1.0, Mock())
-    slot = Mock(run=Mock(return_value=crowd))
-    result = pool._run(slot, Mock())
-    assert isinstance(result, FacerecError)
-    assert (result.code, result.permanent) == ("TOO_MANY_FACES", True)
-    assert str(FACES_PER_IMAGE) in result.reason
+    engines = Mock(get=Mock(return_value=Mock(faces=Mock(return_value=crowd))))
+    for found in (
+        lambda: analyse(engines, Task(b"")),
+        lambda: joined(analysis(*FACES_PER_IMAGE * [0.0]), analysis(1.0)),
+    ):
+        with pytest.raises(TooLarge, match=str(FACES_PER_IMAGE)):
+            found()

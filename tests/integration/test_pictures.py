@@ -30,7 +30,8 @@ def folder(tmp_path: Path) -> Path:
 def stack(
     redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path, folder: Path
 ) -> Iterator[Stack]:
-    with Stack(redis_settings, rabbit_settings, tmp_path, ENGINE="fake", IMAGE_STORE=folder.as_uri()) as found:
+    environment = {"ENGINE": "fake", "IMAGE_STORE": folder.as_uri(), "ATTEMPTS": "1"}
+    with Stack(redis_settings, rabbit_settings, tmp_path, **environment) as found:
         yield found
 
 

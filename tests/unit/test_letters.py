@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from facerec.letters import buried_headers, dead_letter, message_id, redriven_headers
 
 
@@ -43,3 +45,11 @@ def test_letter_of_anything() -> None:
 def test_message_id() -> None:
     assert message_id({"hash": "ab", "ticket": 7}) == "ab:7"
     assert message_id({}) != message_id({})
+
+
+@pytest.mark.parametrize(
+    "buried_at", ["nan", "inf", "-inf", "1e400", "-5", "1e15", "soon", 7, {"a": "dict"}, ["x"], None]
+)
+def test_a_letter_was_given_up_at_a_time_that_can_be_shown(buried_at: object) -> None:
+    letter = dead_letter({"hash": "ab" * 32, "buried-at": buried_at, "name": {"a": "dict"}, "attempts": "3"}, 1)
+    assert (letter.buried_at, letter.name, letter.attempts) == (0.0, "", 0)

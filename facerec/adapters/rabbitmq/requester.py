@@ -6,7 +6,6 @@ the request back: a worker that asks whether the address exists learns that nobo
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from facerec.adapters.rabbitmq.session import Session
 from facerec.config import RabbitSettings
 from facerec.errors import BrokerUnavailable, DeadlineExceeded, InternalError
 from facerec.jobs import Reply, Request
+from facerec.nesting import parse_shallow_json
 from facerec.topology import INTERACTIVE_KEY, WORK_EXCHANGE
 
 REPLY_ADDRESS = "amq.rabbitmq.reply-to"
@@ -165,7 +165,7 @@ class _Call(Operation[Reply]):
 def decode_reply(body: bytes) -> Reply:
     """The reply in a message's body. Raises InternalError."""
     try:
-        answer = json.loads(body)
+        answer = parse_shallow_json(body.decode())
         return Reply(ok=bool(answer["ok"]), document=dict(answer["document"]))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InternalError(f"the worker's answer cannot be read: {error}") from error

@@ -54,7 +54,7 @@ class RedisAdmissions:
         return found.decode() if is_there else None
 
     def matching_names(self, owner: str, image_hash: str) -> list[str]:
-        own, found, many, *crowd = self._databases.call("match", owner, prefix(owner), image_hash)
+        own, found, many, *crowd = self._databases.read("match", owner, prefix(owner), image_hash)
         names = {name.decode() for name in found}
         for key in map(bytes.decode, many):
             of_many = published_names(self._databases, owner, key)

@@ -10,6 +10,7 @@ from facerec.adapters.redis.commits import pairs
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
 from facerec.adapters.redis.names import names_of
+from facerec.adapters.redis.owners import known_owners
 from facerec.archive import Counters, DamagedImage, StoredImage, StoredKey
 from facerec.errors import InternalError
 
@@ -40,19 +41,19 @@ class RedisArchive:
 
     def count(self) -> int:
         with mapped_errors(), self._databases.client(OWN).pipeline(transaction=False) as pipeline:
-            for owner in self._owners():
+            for owner in known_owners(self._databases):
                 pipeline.zcard(f"{prefix(owner)}images")
             return sum(pipeline.execute())
 
     def images(self, newest: int) -> Iterator[StoredImage | DamagedImage]:
-        for owner in self._owners():
+        for owner in known_owners(self._databases):
             for hashes in self._pages(owner, newest):
                 yield from self._images(owner, hashes)
 
     def _images(self, owner: str, hashes: Sequence[str]) -> Iterator[StoredImage | DamagedImage]:
         calls = [(owner, prefix(owner), image_hash) for image_hash in hashes]
         try:
-            replies = self._databases.call_many("archive_image", calls)
+            replies = self._databases.read_many("archive_image", calls)
         except InternalError as error:
             if len(hashes) == 1:
                 yield DamagedImage(owner, hashes[0], error.reason)
@@ -83,7 +84,7 @@ class RedisArchive:
         )
 
     def crowd(self) -> Iterator[tuple[str, str]]:
-        for owner in self._owners():
+        for owner in known_owners(self._databases):
             with mapped_errors():
                 for image_hash, _ in self._databases.client(OWN).zscan_iter(f"{prefix(owner)}crowd", count=_PAGE):
                     yield owner, image_hash.decode()
@@ -105,10 +106,6 @@ class RedisArchive:
         with mapped_errors():
             ticket, position = self._databases.client(OWN).mget("ticket", "journal:position")
         return Counters(int(ticket or 0), int(position or 0))
-
-    def _owners(self) -> list[str]:
-        with mapped_errors():
-            return sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
 
     def _pages(self, owner: str, newest: int) -> Iterator[list[str]]:
         above = "-inf"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.contacts_check import contact_faults
@@ -10,12 +12,16 @@ from facerec.adapters.redis.galleries_check import gallery_faults
 from facerec.adapters.redis.inspection import faults_of, inspection_of, refused_inspection
 from facerec.adapters.redis.journal_audit import journal_faults
 from facerec.adapters.redis.layout import LINKS_KEPT, OWN, STATES, prefix
+from facerec.adapters.redis.owners import known_owners
 from facerec.adapters.redis.people_check import check_people
 from facerec.adapters.redis.strays import stray_faults
 from facerec.audit import Fault, Inspection
 from facerec.errors import InternalError
 
+log = logging.getLogger(__name__)
 _PAGE = 1000
+_BEYOND = 1 << 53
+"""No ticket is so large."""
 _SCRIPTS_AT_ONCE = 32
 """Redis serves what it has read of a pipeline before it turns to other clients."""
 
@@ -27,8 +33,7 @@ class RedisAudit:
         self._databases = databases
 
     def owners(self) -> list[str]:
-        with mapped_errors():
-            return sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
+        return known_owners(self._databases)
 
     def images(self, owner: str) -> Iterator[list[tuple[str, int]]]:
         seen: set[str] = set()
@@ -39,7 +44,7 @@ class RedisAudit:
                     f"{prefix(owner)}images", lowest, "+inf", 0, _PAGE, withscores=True
                 )
             # A page begins with the ticket that the last one ended with: two images may wrongly share it.
-            page = [(key.decode(), int(score)) for key, score in found]
+            page = [(key.decode(errors="replace"), _ticket(score)) for key, score in found]
             yield [image for image in page if image[0] not in seen]
             if len(found) < _PAGE:
                 return
@@ -99,12 +104,12 @@ class RedisAudit:
         try:
             return [
                 inspection_of(owner, key, reply, self._faults_of_names(owner, key) if reply[-1] else ())
-                for key, reply in zip(hashes, self._databases.call_many("inspect", calls), strict=True)
+                for key, reply in zip(hashes, self._databases.read_many("inspect", calls), strict=True)
             ]
-        except InternalError as error:
+        except (InternalError, ValueError) as error:
             # A key of a wrong type stops the script: find out whose it is.
             if len(hashes) == 1:
-                return [refused_inspection(owner, hashes[0], error.reason)]
+                return [refused_inspection(owner, hashes[0], str(error))]
             return [inspection for key in hashes for inspection in self._inspect_some(owner, [key])]
 
     def _faults_of_names(self, owner: str, image_hash: str) -> Iterator[Fault]:
@@ -112,7 +117,11 @@ class RedisAudit:
         for which in ("known", "in two"):
             cursor = b"0"
             while True:
-                cursor, found = self._databases.call("inspect_names", prefix(owner), image_hash, which, cursor)
+                cursor, found = self._databases.read("inspect_names", prefix(owner), image_hash, which, cursor)
                 yield from faults_of(owner, image_hash, found)
                 if cursor == b"0":
                     break
+
+
+def _ticket(score: float) -> int:
+    return int(score) if isfinite(score) else _BEYOND

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.layout import EVENTS, OWN
-from facerec.errors import StoreUnavailable
+from facerec.adapters.redis.layout import EVENTS, OWN, STATES
+from facerec.errors import BadParam, StoreUnavailable
+from facerec.identity import check_hash, check_owner
+from facerec.nesting import parse_shallow_json
 from facerec.ports import Change
 
 log = logging.getLogger(__name__)
@@ -57,14 +58,14 @@ class RedisSubscription:
 def _change(text: bytes) -> Change | None:
     """A change, or None when another program has said something: channels belong to the server, not to a database of it."""
     try:
-        told = json.loads(text)
-        parts = [told[name] for name in ("owner", "hash", "state")]
-        if not all(isinstance(part, str) for part in parts):
-            raise TypeError("a part is no text")
-    except (KeyError, TypeError, ValueError) as error:
+        told = parse_shallow_json(text.decode())
+        owner, image_hash, state = (str(told[name]) for name in ("owner", "hash", "state"))
+        if state not in (*STATES, "erased"):
+            raise ValueError("an unknown state")
+        return Change(check_owner(owner), check_hash(image_hash), state)
+    except (KeyError, TypeError, ValueError, BadParam) as error:
         log.warning("no change of ours on the channel %s: %r", EVENTS, error, extra={"action": "foreign_event"})
         return None
-    return Change(*parts)
 
 
 def _await_confirmation(pubsub: Any) -> None:

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.connection import Argument, RedisDatabases
 from facerec.adapters.redis.crowd import Crowd
 from facerec.adapters.redis.journal import decode_entries
-from facerec.adapters.redis.layout import JOURNAL_LENGTH, LINKS_KEPT, OWN, prefix
+from facerec.adapters.redis.layout import JOURNAL_LENGTH, LINKS_KEPT, prefix
 from facerec.adapters.redis.names import publish_names
+from facerec.adapters.redis.owners import known_owners
 from facerec.errors import InternalError, StoreUnavailable
 from facerec.jobs import ScanJob
 from facerec.ports import Held, Image, JournalGap, Lost, Moved, Obsolete, Scanned, Split, Start, Written
@@ -113,9 +114,10 @@ class RedisCommits:
         self._databases.call("fail", *_who(job), job.ticket, self._now(), code, reason, int(person_waits))
 
     def lost(self, seconds: float, suspects: Collection[Image] = ()) -> Lost:
-        with mapped_errors():
-            owners = sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
-        looks = [self._lost_of(owner, seconds, [key for of, key in suspects if of == owner]) for owner in owners]
+        looks = [
+            self._lost_of(owner, seconds, [key for of, key in suspects if of == owner])
+            for owner in known_owners(self._databases)
+        ]
         return Lost(
             frozenset().union(*(look.lost for look in looks)), frozenset().union(*(look.suspects for look in looks))
         )

@@ -13,25 +13,16 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 from facerec.adapters.redis.layout import OWN
+from facerec.adapters.redis.refusals import error_of
 from facerec.config import RedisSettings
-from facerec.errors import InternalError, StoreUnavailable
+from facerec.errors import StoreUnavailable
 
 _SCRIPTS = Path(__file__).parent / "scripts"
-_WAITING_HELPS = (
-    "NOREPLICAS",
-    "MASTERDOWN",
-    "WAIT cannot be used with replica",
-    "MISCONF Redis",
-    "MISCONF Errors",
-    "BUSY Redis",
-)
-"""Refusals that tell of a server that may be well again soon: too few replicas for a write, a server that is a replica now, one
-that cannot save what it holds, as on a full disk, and one that a script of somebody holds up."""
 _WAIT_SHARE = 0.5
 """The share of the time limit that replicas have to confirm a change."""
 _SEEN = "facerec:seen"
@@ -46,14 +37,8 @@ def mapped_errors() -> Iterator[None]:
         yield
     except MasterNotFoundError as error:
         raise StoreUnavailable("Redis: no sentinel tells where the primary is") from error
-    except (redis.ConnectionError, redis.TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError) as error:
-        raise StoreUnavailable(f"Redis: {error}") from error
-    except ResponseError as error:
-        if any(words in str(error) for words in _WAITING_HELPS):
-            raise StoreUnavailable(f"Redis: {error}") from error
-        raise InternalError(f"Redis refused a command: {error}") from error
     except redis.RedisError as error:
-        raise StoreUnavailable(f"Redis: {error}") from error
+        raise error_of(error) from error
 
 
 class RedisDatabases:
@@ -97,6 +82,25 @@ class RedisDatabases:
     def call_many(self, script: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:
         """Run a script once for each list of arguments, in one round trip. Raises StoreUnavailable, InternalError."""
         answers: list[Any] = self._loaded(script, lambda: self._send(script, calls))
+        return answers
+
+    def read(self, script: str, *arguments: Argument) -> Any:
+        """Run a script that only reads: it goes on while the server takes no writes, and whatever replicas have.
+
+        For what people look at; who builds on what he reads uses `call`. Raises StoreUnavailable, InternalError.
+        """
+        return self.read_many(script, [arguments])[0]
+
+    def read_many(self, script: str, calls: Sequence[Sequence[Argument]]) -> list[Any]:
+        """As `read`, once for each list of arguments, in one round trip. Raises StoreUnavailable, InternalError."""
+
+        def send() -> list[Any]:
+            with self.client().pipeline(transaction=False) as pipeline:
+                for arguments in calls:
+                    pipeline.execute_command("EVALSHA_RO", _sha(script), 0, *arguments)
+                return list(pipeline.execute())
+
+        answers: list[Any] = self._loaded(script, send)
         return answers
 
     def call_forgettable(self, script: str, *arguments: Argument) -> Any:

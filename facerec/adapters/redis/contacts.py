@@ -67,7 +67,7 @@ class RedisContacts:
 
     def read(self, owner: str, user_id: int, contact_ids: Sequence[int] | None, *, records: bool) -> Snapshot:
         which: tuple[str | int, ...] = ("all",) if contact_ids is None else ("some", *contact_ids)
-        reply = self._databases.call("contacts_read", prefix(owner), user_id, int(records), *which)
+        reply = self._databases.read("contacts_read", prefix(owner), user_id, int(records), *which)
         version, stale, *rest = reply
         contacts = {}
         for contact, flat, found in zip(rest[::3], rest[1::3], rest[2::3], strict=True):

@@ -47,12 +47,15 @@ def _looks(databases: RedisDatabases) -> Iterator[_Look]:
             if found is not None:
                 yield owner, found[1], found[2]
             elif rest == "contacts:persons":
-                yield from ((owner, "bond", contact.decode()) for contact, _ in client.hscan_iter(key, count=_AT_ONCE))
+                yield from (
+                    (owner, "bond", contact.decode(errors="replace"))
+                    for contact, _ in client.hscan_iter(key, count=_AT_ONCE)
+                )
 
 
 def _faults(databases: RedisDatabases, looks: Sequence[_Look]) -> Iterator[Fault]:
     try:
-        replies = databases.call_many(
+        replies = databases.read_many(
             "contacts_inspect", [(prefix(owner), kind, subject) for owner, kind, subject in looks]
         )
     except InternalError as error:
@@ -65,7 +68,7 @@ def _faults(databases: RedisDatabases, looks: Sequence[_Look]) -> Iterator[Fault
             yield from _faults(databases, [look])
         return
     for (owner, kind, subject), (problems, found) in zip(looks, replies, strict=True):
-        details = [problem.decode() for problem in problems]
+        details = [problem.decode(errors="replace") for problem in problems]
         if found and not details:
             details += _wrong_clusters(subject, *found)
         for detail in details:
@@ -81,7 +84,9 @@ def _wrong_clusters(subject: str, leaders: bytes, *faces: bytes) -> Sequence[str
     expected = changed(Contact(contact, known, records)).representatives
     if sorted(map(int, leaders.split())) == list(expected):
         return ()
-    return (f"its representatives are {leaders.decode() or 'none'} and should be {' '.join(map(str, expected))}",)
+    return (
+        f"its representatives are {leaders.decode(errors='replace') or 'none'} and should be {' '.join(map(str, expected))}",
+    )
 
 
 def mend_contacts(databases: RedisDatabases, fault: Fault) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.layout import FACES, OWN, SWITCHED, prefix
+from facerec.adapters.redis.layout import FACES, prefix
 from facerec.adapters.redis.names import names_of, published_names
 from facerec.encodings import euclidean
 from facerec.errors import BadParam, InternalError, ServiceUnavailable
@@ -19,6 +20,7 @@ from facerec.identity import ticket_of
 from facerec.ports import Match, Matches, MatchPage
 from facerec.records import unpack_face
 
+log = logging.getLogger(__name__)
 _AT_ONCE = 200
 _FEW_NAMES = 1000
 Fields = dict[str, str]
@@ -50,7 +52,7 @@ class ImageDocuments:
     def image(self, owner: str, image_hash: str, limit: int, cursor: str) -> dict[str, Any] | None:
         """The whole document with a page of matches, None when unknown. Raises StoreUnavailable, BadParam."""
         after = parse_cursor(cursor)
-        stored = self._databases.call("image", owner, prefix(owner), image_hash)
+        stored = self._databases.read("image", owner, prefix(owner), image_hash)
         if not stored:
             return None
         fields, names, records, links, crowded, persons = stored
@@ -74,31 +76,31 @@ class ImageDocuments:
 
     def summaries(self, owner: str, hashes: Sequence[str]) -> list[dict[str, Any]]:
         """Documents without faces and matches; images that are gone meanwhile are left out. Raises StoreUnavailable."""
-        p = prefix(owner)
-        few = self._with_few_names(owner, hashes)
-        with mapped_errors(), self._databases.client(OWN).pipeline(transaction=True) as pipeline:
-            pipeline.exists(SWITCHED)
-            for image_hash in hashes:
-                pipeline.hgetall(f"{p}image:{image_hash}")
-                if image_hash in few:
-                    pipeline.hkeys(f"{p}names:{image_hash}")
-            switched, *replies = pipeline.execute()
-        found = iter(replies)
         summaries = []
-        for key in hashes:
-            doc = {name.decode(): value.decode() for name, value in next(found).items()}
-            names = next(found) if key in few else list(names_of(self._databases, owner, key))
-            if doc:
-                summaries.append(summary(key, _of_current(doc, bool(switched)), names))
+        for start in range(0, len(hashes), _AT_ONCE):
+            some = hashes[start : start + _AT_ONCE]
+            summaries += self._summaries(owner, some)
         return summaries
 
-    def _with_few_names(self, owner: str, hashes: Sequence[str]) -> set[str]:
-        """Those whose names are read in one step with the rest."""
-        with mapped_errors(), self._databases.client(OWN).pipeline(transaction=False) as pipeline:
-            for image_hash in hashes:
-                pipeline.hlen(f"{prefix(owner)}names:{image_hash}")
-            counts = pipeline.execute()
-        return {key for key, count in zip(hashes, counts, strict=True) if count <= _FEW_NAMES}
+    def _summaries(self, owner: str, hashes: Sequence[str]) -> list[dict[str, Any]]:
+        """Images whose documents are damaged are told of in the log, and keep nobody from seeing the others."""
+        try:
+            replies = self._databases.read("summaries", prefix(owner), _FEW_NAMES, *hashes)
+        except InternalError as error:
+            if len(hashes) == 1:
+                _log_damage(owner, hashes[0], error)
+                return []
+            return [one for each in hashes for one in self._summaries(owner, [each])]
+        found = []
+        for key, (flat, few_names) in zip(hashes, replies, strict=True):
+            if not flat:
+                continue
+            names = list(names_of(self._databases, owner, key)) if few_names is None else few_names
+            try:
+                found.append(summary(key, fields_of(flat), names))
+            except InternalError as error:
+                _log_damage(owner, key, error)
+        return found
 
     def _kept_page(
         self, owner: str, records: Sequence[bytes], links: Sequence[str], limit: int, after: tuple[float, int]
@@ -135,7 +137,7 @@ def named(databases: RedisDatabases, owner: str, tickets: Sequence[int]) -> dict
     found: dict[int, list[str]] = {}
     for start in range(0, len(tickets), _AT_ONCE):
         some = tickets[start : start + _AT_ONCE]
-        for ticket, image in zip(some, databases.call("named", prefix(owner), *some), strict=True):
+        for ticket, image in zip(some, databases.read("named", prefix(owner), *some), strict=True):
             if not image:
                 continue
             image_hash, *names = image
@@ -181,8 +183,24 @@ def nearest_pair(faces: Sequence[tuple[int, Face]], others: Sequence[tuple[int, 
     return Match(distance, ticket_of(theirs), mine, theirs)
 
 
+def _log_damage(owner: str, image_hash: str, error: InternalError) -> None:
+    log.error(
+        "%s is left out: %s: run facerec fsck",
+        image_hash,
+        error.reason,
+        extra={"action": "damaged_document", "owner": owner, "image_hash": image_hash},
+    )
+
+
 def summary(image_hash: str, fields: Fields, names: Sequence[bytes]) -> dict[str, Any]:
-    """The part of the document that needs no faces."""
+    """The part of the document that needs no faces. Raises InternalError when it is damaged."""
+    try:
+        return _summary(image_hash, fields, names)
+    except (KeyError, ValueError, OverflowError, OSError) as error:
+        raise InternalError(f"the document of {image_hash} is damaged: {error!r}") from error
+
+
+def _summary(image_hash: str, fields: Fields, names: Sequence[bytes]) -> dict[str, Any]:
     return {
         "hash": image_hash,
         "state": fields["state"],
@@ -210,14 +228,12 @@ def face_document(face_id: int, face: Face) -> dict[str, Any]:
     }
 
 
-def _of_current(fields: Fields, switched: bool) -> Fields:
-    """The fields with the model of the current set."""
-    other = fields.get("other_model")
-    return fields | {"model": other} if switched and other else fields
-
-
 def fields_of(flat: Sequence[bytes]) -> Fields:
-    return {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    """Raises InternalError for what is no text."""
+    try:
+        return {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    except UnicodeDecodeError as error:
+        raise InternalError(f"a document is damaged: {error}") from error
 
 
 def _number(text: str | None) -> int | None:

@@ -40,6 +40,7 @@ from facerec.adapters.redis.connection import Argument, RedisDatabases, call_tok
 from facerec.adapters.redis.findface_removal import add_gallery, remove_gallery
 from facerec.adapters.redis.findface_sets import gallery_key, number_of
 from facerec.adapters.redis.layout import FACES, JOURNAL_LENGTH, LINKS, OWN, prefix
+from facerec.adapters.redis.owners import known_owners
 from facerec.encodings import stack_encodings
 from facerec.enrolment import Candidates, Enrolment
 from facerec.errors import BadParam, NotFound
@@ -68,7 +69,7 @@ class RedisFaceBook:
             arguments: list[Argument] = [prefix(owner), int(hidden)]
             for face in some:
                 arguments += [face, ticket_of(face), face % FACES_PER_IMAGE]
-            rows = self._databases.call("findface_faces", *arguments) if some else []
+            rows = self._databases.read("findface_faces", *arguments) if some else []
             found += [_stored(face, row) if row else None for face, row in zip(some, rows, strict=True)]
         return found
 
@@ -247,8 +248,7 @@ class RedisFaceBook:
             return [int(face) for face in self._databases.client(OWN).zrevrange(_faces_of(owner, person), 0, -1)]
 
     def owners(self) -> list[str]:
-        with mapped_errors():
-            return sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
+        return known_owners(self._databases)
 
     def count(self, name: str) -> int:
         with mapped_errors():

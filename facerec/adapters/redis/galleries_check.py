@@ -14,6 +14,7 @@ from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_e
 from facerec.adapters.redis.findface_sets import gallery_key
 from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
 from facerec.audit import Fault
+from facerec.errors import InternalError
 from facerec.galleries import DEFAULT_GALLERY
 from facerec.identity import FACES_PER_IMAGE, ticket_of
 
@@ -39,7 +40,7 @@ def _sets(databases: RedisDatabases, owners: Sequence[str]) -> dict[str, set[str
     client = databases.client(OWN)
     with mapped_errors():
         for key in client.scan_iter(count=_PAGE, _type="zset"):
-            owner, rest = owner_and_rest(key.decode())
+            owner, rest = owner_and_rest(key.decode(errors="replace"))
             if owner in found and rest.startswith(("gallery:", "meta:")):
                 found[owner].add(rest.removeprefix("gallery:"))
     return found
@@ -61,7 +62,11 @@ class _Check:
         is_gallery = name != _BYSTANDERS and not name.startswith("meta:")
         for page in self._pages(gallery_key(self._p, name) if is_gallery else f"{self._p}{name}"):
             items: list[Argument] = []
-            for face in map(int, page):
+            for text in page:
+                if not text.isdecimal():
+                    yield Fault("galleries", "type", self._owner, "", text, f"{text!r} in {name} is no face")
+                    continue
+                face = int(text)
                 items += [face, ticket_of(face), face % FACES_PER_IMAGE]
             yield from self._asked("members", [name, *items], name)
         if is_gallery:
@@ -71,18 +76,32 @@ class _Check:
         """Those that were not finished while everything else was looked at."""
         with mapped_errors():
             names = self._databases.client(OWN).zrangebyscore(f"{self._p}galleries", "-inf", "(0")
-        for name in map(bytes.decode, names):
+        for name in (name.decode(errors="replace") for name in names):
             detail = f"the removal of the gallery {name} is not finished"
             yield Fault("galleries", "removal", self._owner, "", name, detail)
 
     def _asked(self, what: str, arguments: Sequence[Argument], evidence: str = "") -> Iterator[Fault]:
-        for face, detail in self._databases.call("galleries_check", self._p, what, *arguments):
-            subject = face.decode()
-            text = f"face {subject} {detail.decode()}" if subject else detail.decode()
+        try:
+            found = self._databases.read("galleries_check", self._p, what, *arguments)
+        except InternalError as error:
+            # A key of a wrong type stops the script: find out whose it is.
+            if what == "images" and len(arguments) > 1:
+                for image_hash in arguments:
+                    yield from self._asked(what, [image_hash])
+            else:
+                subject = str(arguments[0])
+                yield Fault("types", "type", self._owner, "", subject, f"cannot be looked at: {error.reason}")
+            return
+        for face, detail in found:
+            subject = face.decode(errors="replace")
+            text = f"face {subject} {detail.decode(errors='replace')}" if subject else detail.decode(errors="replace")
             yield Fault("galleries", "gallery", self._owner, "", subject, text, (evidence,))
 
     def _pages(self, key: str) -> Iterator[list[str]]:
         with mapped_errors():
-            members = [member.decode() for member, _ in self._databases.client(OWN).zscan_iter(key, count=_PAGE)]
+            members = [
+                member.decode(errors="replace")
+                for member, _ in self._databases.client(OWN).zscan_iter(key, count=_PAGE)
+            ]
         for start in range(0, len(members), _AT_ONCE):
             yield members[start : start + _AT_ONCE]

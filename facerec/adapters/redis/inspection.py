@@ -39,7 +39,8 @@ def inspection_of(owner: str, image_hash: str, reply: Sequence[Any], of_names: I
     return Inspection(
         owner=owner,
         hash=image_hash,
-        position=int(position),
+        # One that is no number is a fault of the journal, not of this image.
+        position=int(position) if position.isdigit() else 0,
         state=state.decode(),
         ticket=number,
         crowded=bool(crowded),

@@ -36,7 +36,8 @@ class RedisJournal:
 
     def position(self) -> int:
         """Where the journal ends."""
-        return int(self._databases.settled("GET", "journal:position") or 0)
+        text = self._databases.settled("GET", "journal:position")
+        return 0 if text is None else position_of(text)
 
     def count(self) -> int:
         """How many images with faces there are, for progress while loading."""
@@ -50,7 +51,7 @@ class RedisJournal:
 
     def state(self) -> SetsState:
         position, model, is_open, aside = self._databases.call("regenerate_state")
-        return SetsState(int(position), _model(model), bool(is_open), _model(aside))
+        return SetsState(position_of(position), _model(model), bool(is_open), _model(aside))
 
     def load_aside(self) -> Iterator[KnownFaces]:
         return self._of_one_history(self._databases.history(), self._all_faces(ASIDE_FACES))
@@ -102,8 +103,20 @@ def _by_owner(keys: Sequence[bytes]) -> dict[str, list[bytes]]:
     return groups
 
 
+def position_of(text: bytes) -> int:
+    """What ``journal:position`` holds. Raises StoreUnavailable for no number: no picture is to blame, and once it is repaired
+    everything goes on."""
+    if not (text.isdigit() and len(text) < 19):
+        raise StoreUnavailable("the key journal:position holds no number: run facerec fsck --fix")
+    return int(text)
+
+
 def _model(text: bytes) -> Model | None:
-    return Model(int(text)) if text else None
+    """Raises StoreUnavailable, as `position_of`."""
+    try:
+        return Model(int(text)) if text else None
+    except ValueError as error:
+        raise StoreUnavailable("a key that names a model holds none: run facerec fsck") from error
 
 
 def decode_entries(found: Sequence[StreamEntry], position: int) -> tuple[JournalEntry, ...] | JournalGap:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.journal import RELOAD, decode_entry
+from facerec.adapters.redis.journal import RELOAD, decode_entry, position_of
 from facerec.adapters.redis.layout import OWN
 from facerec.audit import Fault
-from facerec.errors import FacerecError
+from facerec.errors import FacerecError, StoreUnavailable
 from facerec.identity import check_hash, check_owner
 from facerec.records import unpack_face
 
@@ -66,7 +66,13 @@ def _damage(entry_id: bytes, fields: Mapping[bytes, bytes]) -> str | None:
 
 
 def _fault_of_the_end(databases: RedisDatabases) -> Iterator[Fault]:
-    last, position = (int(number) for number in databases.call("journal_end"))
+    last, told = databases.read("journal_end")
+    last = int(last)
+    try:
+        position = position_of(told)
+    except StoreUnavailable:
+        yield _fault("end", f"its end should be {told[:50]!r}, which is no number")
+        return
     if last and last != position:
         yield _fault("end", f"its last entry is {last}, its end should be {position}")
 

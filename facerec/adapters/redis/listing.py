@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import NAME_TO_HASH, OWN, STATES, prefix
-from facerec.errors import BadParam
+from facerec.errors import BadParam, InternalError
 
+log = logging.getLogger(__name__)
 _AT_ONCE = 500
 Step = tuple[str, str]
 """An image hash, and the cursor that goes on behind it."""
@@ -38,8 +40,12 @@ class ImageListing:
     def _fits(self, owner: str, image_hash: str, state: str | None) -> bool:
         if state is None:
             return True
-        with mapped_errors():
-            found = self._databases.client(OWN).hget(f"{prefix(owner)}image:{image_hash}", "state")
+        try:
+            with mapped_errors():
+                found = self._databases.client(OWN).hget(f"{prefix(owner)}image:{image_hash}", "state")
+        except InternalError as error:
+            log.error("%s: %s: run facerec fsck", image_hash, error.reason, extra={"action": "damaged_document"})
+            return False
         return bool(found == state.encode())
 
     def _by_time(self, owner: str, state: str | None, cursor: str) -> Iterator[Step]:
@@ -51,14 +57,14 @@ class ImageListing:
             with mapped_errors():
                 found = self._databases.client(OWN).zrevrangebyscore(key, below, "-inf", 0, _AT_ONCE, withscores=True)
             for image_hash, ticket in found:
-                yield image_hash.decode(), f"{ticket:.0f}"
+                yield image_hash.decode(errors="replace"), f"{ticket:.0f}"
             if len(found) < _AT_ONCE:
                 return
             below = f"({found[-1][1]:.0f}"
 
     def _by_name(self, owner: str, name: str, cursor: str) -> Iterator[Step]:
         p = prefix(owner)
-        start = f"({cursor}" if cursor else f"[{name}"
+        start = f"({cursor}".encode() if cursor else f"[{name}".encode()
         if cursor and not cursor.startswith(name):
             raise BadParam("cursor", "is none of ours", cursor[:100])
         while True:
@@ -71,7 +77,7 @@ class ImageListing:
                 )
             for each, image_hash in zip(names, hashes, strict=True):
                 if image_hash:
-                    yield image_hash.decode(), each.decode()
+                    yield image_hash.decode(errors="replace"), each.decode(errors="replace")
             if len(names) < _AT_ONCE:
                 return
-            start = f"({names[-1].decode()}"
+            start = b"(" + names[-1]

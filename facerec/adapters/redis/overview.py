@@ -7,7 +7,7 @@ from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.documents import ImageDocuments, NoMatches, fields_of, named, nearest_pair, set_of
-from facerec.adapters.redis.layout import FACES, OWN, prefix
+from facerec.adapters.redis.layout import FACES, prefix
 from facerec.faces import Face, Model
 from facerec.ports import Matches
 from facerec.records import unpack_face
@@ -25,18 +25,13 @@ class RedisOverview:
         self._documents = ImageDocuments(databases)
 
     def counts(self, owner: str) -> dict[str, int]:
-        p = prefix(owner)
-        with mapped_errors(), self._databases.client(OWN).pipeline() as pipeline:
-            pipeline.zcard(f"{p}images")
-            for state in _UNFINISHED:
-                pipeline.zcard(f"{p}state:{state}")
-            total, *unfinished = (int(number) for number in pipeline.execute())
+        total, *unfinished = (int(number) for number in self._databases.read("counts", prefix(owner)))
         return dict(zip(_UNFINISHED, unfinished, strict=True)) | {"done": total - sum(unfinished)}
 
     def face_matches(
         self, owner: str, image_hash: str, tolerance: float, limit: int
     ) -> dict[int, list[dict[str, Any]]] | None:
-        stored = self._databases.call("image", owner, prefix(owner), image_hash)
+        stored = self._databases.read("image", owner, prefix(owner), image_hash)
         if not stored:
             return None
         if stored[4]:

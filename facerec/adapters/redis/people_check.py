@@ -13,6 +13,7 @@ from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import FACES, OWN, prefix
+from facerec.adapters.redis.owners import known_owners
 from facerec.identity import ticket_of
 from facerec.records import face_id_of
 
@@ -42,9 +43,8 @@ class _People:
 def check_people(databases: RedisDatabases) -> Iterator[str]:
     """What is wrong with the people of every owner, each in words; nothing when all is well. Raises StoreUnavailable."""
     with mapped_errors():
-        owners = sorted(owner.decode() for owner in databases.client(OWN).smembers("owners"))
         keys = _keys(databases)
-    for owner in owners:
+    for owner in known_owners(databases):
         reader = _Reader(databases, prefix(owner))
         problems: list[str] = []
         found = keys.get(prefix(owner), [])
@@ -63,7 +63,7 @@ def _keys(databases: RedisDatabases) -> dict[str, list[_Key]]:
     for key in databases.client(OWN).scan_iter(count=_AT_ONCE):
         match = _OURS.fullmatch(key)
         if match:
-            p, kind, number, part = (group.decode() for group in match.groups(b""))
+            p, kind, number, part = (group.decode(errors="replace") for group in match.groups(b""))
             found.setdefault(p, []).append((kind, number, part))
     return found
 
@@ -153,7 +153,10 @@ class _Reader:
         with mapped_errors():
             for kind, number, part in keys:
                 self._read_key(people, kind, number, part)
-            people.mapping = {face.decode(): who.decode() for face, who in self._scan("hscan_iter", "faces:person")}
+            people.mapping = {
+                face.decode(errors="replace"): who.decode(errors="replace")
+                for face, who in self._scan("hscan_iter", "faces:person")
+            }
             people.strays = self._members("faces:strays")
             people.unknown = self._members("faces:unknown")
             people.lists = {name: self._members(f"people:{name}") for name in _LISTS}
@@ -171,13 +174,15 @@ class _Reader:
         else:
             fields = self._client.hgetall(f"{self._p}person:{number}")
             if fields:
-                people.persons[number] = {name.decode(): value.decode() for name, value in fields.items()}
+                people.persons[number] = {
+                    name.decode(errors="replace"): value.decode(errors="replace") for name, value in fields.items()
+                }
 
     def _set(self, key: str) -> set[str]:
-        return {each.decode() for each in self._client.sscan_iter(self._p + key, count=_AT_ONCE)}
+        return {each.decode(errors="replace") for each in self._client.sscan_iter(self._p + key, count=_AT_ONCE)}
 
     def _members(self, key: str) -> set[str]:
-        return {member.decode() for member, _ in self._scan("zscan_iter", key)}
+        return {member.decode(errors="replace") for member, _ in self._scan("zscan_iter", key)}
 
     def _scan(self, command: str, key: str) -> Iterator[tuple[bytes, Any]]:
         found: Iterator[tuple[bytes, Any]] = getattr(self._client, command)(self._p + key, count=_AT_ONCE)
@@ -194,7 +199,7 @@ class _Reader:
         with self._client.pipeline(transaction=False) as pipeline:
             for ticket in tickets:
                 pipeline.zrangebyscore(f"{self._p}images", ticket, ticket)
-            hashes = [found[0].decode() for found in pipeline.execute() if found]
+            hashes = [found[0].decode(errors="replace") for found in pipeline.execute() if found]
         with self._databases.client(FACES).pipeline(transaction=False) as pipeline:
             for image_hash in hashes:
                 pipeline.lrange(self._p + image_hash, 0, -1)

@@ -10,6 +10,7 @@ from typing import Any
 
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import FACES, OWN, prefix
+from facerec.adapters.redis.owners import known_owners
 from facerec.adapters.redis.people_reading import PeopleReading
 from facerec.errors import InternalError
 from facerec.records import face_id_of, is_whole
@@ -72,9 +73,7 @@ class RedisGrouping:
         return bool(kind == b"written")
 
     def pictures(self) -> Iterator[Picture]:
-        with mapped_errors():
-            owners = sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
-        for owner in owners:
+        for owner in known_owners(self._databases):
             yield from self._pictures_of(owner)
 
     def _pictures_of(self, owner: str) -> Iterator[Picture]:

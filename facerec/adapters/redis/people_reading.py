@@ -169,7 +169,7 @@ class PeopleReading:
         """The faces that there are of these. Raises StoreUnavailable."""
         for first in range(0, len(faces), _AT_ONCE):
             some = faces[first : first + _AT_ONCE]
-            found = self._databases.call("people_faces", prefix(owner), *some)
+            found = self._databases.read("people_faces", prefix(owner), *some)
             for located in found:
                 if located:
                     image, record, person = located

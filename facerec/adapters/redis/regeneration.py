@@ -42,7 +42,6 @@ from facerec.adapters.redis.layout import (
     JOURNAL_LENGTH,
     LINKS_KEPT,
     OWN,
-    SWITCHED,
     owner_and_rest,
     prefix,
 )
@@ -72,24 +71,11 @@ class RedisRegeneration:
     # ------------------------------------------------------------ what people ask for
 
     def current(self) -> Run | None:
-        client = self._databases.client(OWN)
-        with mapped_errors():
-            if not client.exists(_RUN):
-                return None
-            owners = [owner.decode() for owner in client.smembers("owners")]
-            with client.pipeline(transaction=True) as pipeline:
-                pipeline.hgetall(_RUN)
-                pipeline.exists(SWITCHED)
-                pipeline.zcard(_PENDING)
-                pipeline.zcount(_PENDING, _PARKED, "+inf")
-                for owner in owners:
-                    for name in ("images", "state:queued", "state:processing", "state:failed"):
-                        pipeline.zcard(f"{prefix(owner)}{name}")
-                raw, switched, waiting, parked, *counts = pipeline.execute()
-        if not raw:
+        reply = self._databases.read("regenerate_current", _PARKED)
+        if not reply:
             return None
-        fields = {name.decode(): value.decode() for name, value in raw.items()}
-        total = sum(counts[0::4]) - sum(counts[1::4]) - sum(counts[2::4]) - sum(counts[3::4])
+        flat, switched, waiting, parked, total = reply
+        fields = {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
         try:
             return _run_of(fields, bool(switched), total, waiting, parked)
         except (KeyError, ValueError) as error:

@@ -18,6 +18,7 @@ from facerec.adapters.redis.layout import (
     owner_and_rest,
 )
 from facerec.audit import Fault
+from facerec.errors import InternalError
 
 _AT_ONCE = 500
 _IN_A_SCRIPT = 100
@@ -29,7 +30,7 @@ def stray_faults(databases: RedisDatabases) -> Iterator[Fault]:
     for database in (OWN, NAME_TO_HASH, HASH_TO_NAMES, FACES, LINKS, ASIDE_FACES, ASIDE_LINKS):
         for keys in _pages_of_keys(databases.client(database)):
             yield from _check(databases, str(database), [(key,) for key in keys])
-            lists |= {key for key in keys if database == OWN and owner_and_rest(key.decode())[1] == "names"}
+            lists |= {key for key in keys if database == OWN and owner_and_rest(text_of(key))[1] == "names"}
     for key in sorted(lists):
         p = key[: -len(b"names")]
         for names in pages_of_members(databases.client(OWN), key, _AT_ONCE):
@@ -38,15 +39,32 @@ def stray_faults(databases: RedisDatabases) -> Iterator[Fault]:
 
 def _check(databases: RedisDatabases, what: str, items: Sequence[tuple[bytes, ...]]) -> Iterator[Fault]:
     for start in range(0, len(items), _IN_A_SCRIPT):
-        arguments: list[Argument] = [part for item in items[start : start + _IN_A_SCRIPT] for part in item]
-        for kind, key, subject, detail in databases.call("strays", what, *arguments):
+        for kind, key, subject, detail in _found(databases, what, items[start : start + _IN_A_SCRIPT]):
             if kind == b"many":
                 yield from _faults_of_holders(databases, key)
                 continue
-            owner, _ = owner_and_rest(key.decode())
-            image_hash = subject.decode() if kind == b"document" else ""
+            owner, _ = owner_and_rest(text_of(key))
+            image_hash = text_of(subject) if kind == b"document" else ""
             evidence = (what,) if kind == b"stray" else ()
-            yield fault_of(owner, image_hash, kind.decode(), subject.decode(), detail.decode(), evidence)
+            yield fault_of(owner, image_hash, kind.decode(), text_of(subject), text_of(detail), evidence)
+
+
+def text_of(stored: bytes) -> str:
+    """As it can be told; what is no text is of no key that a repair finds."""
+    return stored.decode(errors="replace")
+
+
+def _found(databases: RedisDatabases, what: str, items: Sequence[tuple[bytes, ...]]) -> Iterator[Sequence[bytes]]:
+    arguments: list[Argument] = [part for item in items for part in item]
+    try:
+        yield from databases.read("strays", what, *arguments)
+    except InternalError as error:
+        # A key of a wrong type stops the script: find out which.
+        if len(items) == 1:
+            yield b"type", items[0][0], b"".join(items[0]), f"cannot be looked at: {error.reason}".encode()
+            return
+        for item in items:
+            yield from _found(databases, what, [item])
 
 
 def _faults_of_holders(databases: RedisDatabases, key: bytes) -> Iterator[Fault]:

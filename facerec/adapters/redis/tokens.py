@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import re
 import secrets
 from datetime import UTC, datetime
@@ -15,7 +16,9 @@ from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import OWN
 from facerec.errors import BadParam, ConfigError, Conflict
 from facerec.identity import check_owner
+from facerec.nesting import parse_shallow_json
 
+log = logging.getLogger(__name__)
 ANY_AGE = 1.0
 """Seconds for which it is remembered whether there is any token: every call without one asks."""
 _KEY = "tokens"
@@ -44,7 +47,7 @@ class RedisTokens:
             # The look-up is by hash: its time tells nothing about a token that is not known already.
             with mapped_errors():
                 entry = self._databases.client(OWN).hget(_KEY, digest)
-            owner = str(json.loads(entry)["owner"]) if entry else None
+            owner = str(_read(digest, entry).get("owner", "")) or None if entry else None
         return owner
 
     def any(self) -> bool:
@@ -88,7 +91,21 @@ class RedisTokens:
         """Hash of each token in Redis -> owner, created_at, note."""
         with mapped_errors():
             found = self._databases.client(OWN).hgetall(_KEY)
-        return {digest.decode(): json.loads(entry) for digest, entry in found.items()}
+        return {digest.decode(errors="replace"): _read(digest, entry) for digest, entry in found.items()}
+
+
+def _read(digest: str | bytes, entry: bytes) -> dict[str, str]:
+    """What is known of a token; of one whose entry is damaged nothing, so that it is nobody's."""
+    try:
+        told = parse_shallow_json(entry.decode())
+        texts = {name: str(told.get(name, "")) for name in ("owner", "created_at", "note")}
+        check_owner(texts["owner"])
+    except (BadParam, ValueError, AttributeError) as error:
+        log.error(
+            "what is stored of the token %s is damaged: %s", digest[:12], error, extra={"action": "damaged_token"}
+        )
+        return {"owner": "", "created_at": "", "note": "damaged"}
+    return texts
 
 
 def token_hash(token: str) -> str:

@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -18,8 +18,9 @@ from facerec.identity import image_hash
 from facerec.jobs import ScanJob
 from facerec.ports import ImageStore, Place
 from worker import keeper
-from worker.flights import Flight
+from worker.flights import Flight, Waiting
 from worker.keeper import Keeper, Keeping
+from worker.patience import Patience
 
 BODY = b"the picture"
 ANALYSIS = Analysis(10, 10, Model.HOG, (), (b"chip",), Renderings(b"preview", b"small", (b"face",)))
@@ -71,6 +72,7 @@ class Desk:
 
     def __init__(self, store: Any, errands: Errands | None = None, retention: float = 0.0, now: float = 0.0) -> None:
         self.sweeps = 0
+        self.patience = Patience()
         self.passed: queue.Queue[tuple[str, object]] = queue.Queue()
         self.errands = errands or Errands()
         self.keeper = Keeper(
@@ -78,6 +80,7 @@ class Desk:
             finished=lambda _, result: self.passed.put(("finished", result)),
             failed=lambda _, error: self.passed.put(("failed", error)),
             crashed=lambda: self.passed.put(("crashed", None)),
+            patience=self.patience,
             clock=lambda: now,
         )
         self.keeper.start()
@@ -123,7 +126,51 @@ def test_an_error_passes_through(desk: Desk, store: ImageStore) -> None:
     assert store.get(PLACE, "original") is None
 
 
-def test_a_store_that_is_away_fails_the_try() -> None:
+class AwayForAWhile:
+    """Cannot be written for a while, then takes pictures again."""
+
+    kind = "file"
+
+    def __init__(self, refusals: int) -> None:
+        self.left = refusals
+
+    def put(self, place: Place, pictures: Any) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            raise ImageStoreUnavailable("Read-only file system")
+
+
+def test_a_store_that_is_away_is_waited_for() -> None:
+    desk = Desk(AwayForAWhile(4))
+    desk.keeper.finished(flight(), ANALYSIS)
+
+    assert desk.next() == ("finished", ANALYSIS)
+    desk.keeper.close()
+
+
+def test_a_person_does_not_wait_for_a_store_that_is_away() -> None:
+    store = AwayForAWhile(2)
+    desk = Desk(store)
+    asked = flight()
+    asked.waiting = cast(Waiting, object())
+    desk.keeper.finished(asked, ANALYSIS)
+
+    assert desk.next()[0] == "failed"
+    assert store.left == 1
+    desk.keeper.close()
+
+
+def test_a_worker_that_stops_waits_for_no_store() -> None:
+    desk = Desk(Away())
+    desk.keeper.finished(flight(), ANALYSIS)
+    desk.patience.give_up()
+    desk.keeper.close()
+
+    assert desk.passed.empty()
+
+
+def test_a_job_goes_back_to_the_queue_when_a_store_is_away_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "WAIT", 0.1)
     desk = Desk(Away())
     desk.keeper.finished(flight(), ANALYSIS)
 
@@ -156,7 +203,8 @@ def test_an_erased_job_removes_what_it_stored(desk: Desk, store: ImageStore) -> 
     assert store.get(sent_again, "original") == BODY
 
 
-def test_a_removal_that_fails_is_tried_again() -> None:
+def test_a_removal_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "WAIT", 0.1)
     desk = Desk(Away())
     desk.keeper.erased(flight(), lambda: pytest.fail("nothing was removed"))
 
