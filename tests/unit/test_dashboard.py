@@ -27,7 +27,7 @@ class _NoIndex:
 def measured() -> set[str]:
     """Every number that a worker or REST tells."""
     worker = WorkerMetrics()
-    worker.watch(index=_NoIndex(), jobs=lambda: 0, children=list, waiting=lambda: 0, dead=lambda: 0)
+    worker.watch(index=_NoIndex(), jobs=lambda: 0, children=list, waiting=lambda: 0, oldest=lambda: 0.0, dead=lambda: 0)
     return names(worker.registry) | names(Metrics()._registry)
 
 
