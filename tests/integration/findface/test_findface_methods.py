@@ -390,7 +390,7 @@ def test_a_box_beside_the_photo_is_a_wrong_parameter(client: Client) -> None:
     ):
         answer = client.call("POST", path, 400, json=body)
         assert (answer["code"], answer["param"]) == ("BAD_PARAM", param), (path, answer)
-        assert answer["reason"] == "no face can be there in a picture of 640 x 480 pixels"
+        assert answer["reason"] == "no face can be there: the box lies outside the picture of 640 x 480 pixels"
 
 
 def test_errors_of_photos_and_bodies(client: Client) -> None:
