@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
 from typing import Any, Protocol
 
 from facerec.enrolment import Enrolment, Wish
 from facerec.errors import Conflict, FacerecError, MalformedJob
 from facerec.faces import Analysis, Box, Model
-from facerec.identity import face_id, image_hash
+from facerec.identity import face_id, image_hash, ticket_of
 from facerec.jobs import JOB_VERSION, Reply, Request, ScanJob
 from facerec.ports import Commits, Consumer, Delivery
-from facerec.selection import choose, joined
+from facerec.removed import Removed, restored
+from facerec.selection import choose, joined, places_of
 from facerec.wire import Task
 from worker.flights import Flight, Flights
 from worker.patience import Patience, Stopping
@@ -30,6 +33,8 @@ class Keeping(Protocol):
 class Enroller:
     """Answers ``enroll``: ``{"state", "faces"}``. ``state`` is ``written`` with the ids of the chosen faces; or ``done``: the
     image was known; or ``claimed``: somebody else has it in hand. Nothing is stored of a photo that is refused.
+
+    With ``restore`` the image is known, and lacks faces that were removed (`facerec.removed`): ``written`` when they came back.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Enroller:
         flights: Flights,
         patience: Patience,
         keeper: Keeping,
+        restored: Callable[[Flight, Analysis], None],
         model: Callable[[], Model | None],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -50,12 +56,13 @@ class Enroller:
         self._flights = flights
         self._patience = patience
         self._keeper = keeper
+        self._restored = restored
         self._model = model
         self._clock = clock
 
     def enroll(self, delivery: Delivery, request: Request) -> None:
         """Start; returns at once. Raises MalformedJob."""
-        wish, job = wish_and_job(request)
+        wish, job, gone = wish_and_job(request)
         flight = self._flights.board(job, delivery)
         if flight is None:
             return
@@ -77,6 +84,19 @@ class Enroller:
                 dropped=lambda: self._let_go(flight),
             )
 
+        def again(analysis: Analysis) -> None:
+            places = places_of([face.box for face in analysis.faces], [face.box for face in gone])
+            missing = tuple(face.box for face, place in zip(gone, places, strict=True) if place is None)
+            if not missing:
+                self._restore(flight, analysis, wish, gone, places)
+                return
+            more = count(len(analysis.faces))
+            found_at = [next(more) if place is None else place for place in places]
+            submit(
+                Task(job.body, analysis.model, missing),
+                lambda found: self._restore(flight, joined(analysis, found), wish, gone, found_at),
+            )
+
         def chosen(analysis: Analysis) -> None:
             boxes = [Box(*sides) for sides in wish.boxes]
             places, missing = choose([face.box for face in analysis.faces], wish.selector, boxes)
@@ -90,7 +110,10 @@ class Enroller:
                 lambda found: self._begin(flight, joined(analysis, found), wish, [*places, *more]),
             )
 
-        submit(Task(job.body, self._model(), pictures=self._keeper.keeps), chosen)
+        if gone:
+            submit(Task(job.body, self._model()), again)
+        else:
+            submit(Task(job.body, self._model(), pictures=self._keeper.keeps), chosen)
 
     def _step(self, flight: Flight, result: Result, then: Callable[[Analysis], None]) -> None:
         try:
@@ -113,6 +136,16 @@ class Enroller:
             faces = tuple(face_id(start.image_ticket, place) for place in places)
             flight.enrolment = Enrolment(wish, faces)
             self._keeper.finished(flight, analysis)
+
+    def _restore(
+        self, flight: Flight, analysis: Analysis, wish: Wish, gone: Sequence[Removed], places: Sequence[int | None]
+    ) -> None:
+        """Only these faces are written; the pictures of the image are kept already."""
+        flight.restores = tuple(face.id for face in gone)
+        flight.image_ticket = ticket_of(gone[0].id)
+        flight.enrolment = Enrolment(wish, flight.restores)
+        faces = tuple(analysis.faces[place] for place in places if place is not None)
+        self._restored(flight, replace(analysis, faces=faces, chips=(), renderings=None))
 
     def _answer(self, flight: Flight, document: dict[str, Any]) -> None:
         self._consumer.reply(flight.deliveries[0], Reply(True, document))
@@ -148,11 +181,12 @@ class _Enrolling:
         self._consumer.reply(self._delivery, Reply(False, error_document(error)))
 
 
-def wish_and_job(request: Request) -> tuple[Wish, ScanJob]:
-    """What a request says of its photo. Raises MalformedJob."""
+def wish_and_job(request: Request) -> tuple[Wish, ScanJob, tuple[Removed, ...]]:
+    """What a request says of its photo, and which faces are to come back. Raises MalformedJob."""
     parameters = request.parameters
     try:
         wish = Wish.of(parameters["wish"])
+        gone = restored(parameters.get("restore", ()))
         headers = {
             "facerec-version": JOB_VERSION,
             "owner": request.owner,
@@ -164,4 +198,4 @@ def wish_and_job(request: Request) -> tuple[Wish, ScanJob]:
         }
     except (KeyError, TypeError, ValueError) as error:
         raise MalformedJob(f"no enrolment: {error}") from error
-    return wish, ScanJob.from_message(headers, request.body)
+    return wish, ScanJob.from_message(headers, request.body), gone

@@ -200,6 +200,7 @@ class Parts:
             flights=self.flights,
             patience=self.patience,
             keeper=self.keeper,
+            restored=self.committer.finished,
             model=lambda: self.committer.model,
             clock=self._around.clock,
         )

@@ -151,6 +151,7 @@ def _commit_arguments(image: Scanned, joins_crowd: bool) -> list[Argument]:
         image.height,
         image.model.value,
         int(joins_crowd),
+        int(image.restored),
         len(image.records),
         *image.records,
         len(image.links),

@@ -145,6 +145,12 @@ def named(databases: RedisDatabases, owner: str, tickets: Sequence[int]) -> dict
     return found
 
 
+def removed_field(databases: RedisDatabases, owner: str, image_hash: str) -> str:
+    """What the document says of removed faces (`facerec.removed`). Raises StoreUnavailable."""
+    with mapped_errors():
+        return (databases.client(OWN).hget(f"{prefix(owner)}image:{image_hash}", "removed") or b"").decode()
+
+
 def parse_cursor(cursor: str) -> tuple[float, int]:
     """Distance and ticket of the last match seen. Raises BadParam."""
     if not cursor:

@@ -23,7 +23,8 @@ key                    type    holds
 {p}image:<hash>        hash    the image document: state, ticket, queued_at, done_at, attempts, width, height, model, faces,
                                position; claim and claim_until (which job works on it); code, reason, failed_ticket;
                                announced (the newest ticket);
-                               posted when the image came by POST /face
+                               posted when the image came by POST /face;
+                               removed (`facerec.removed`): where faces were that somebody removed
 {p}names:<hash>        hash    name -> ticket of the newest upload under that name, also while not done
 {p}withdrawn:<hash>    hash    the same of an image that was erased, or taken out by a repair, while they still lead to it
                                (`facerec.adapters.redis.names`)
