@@ -12,10 +12,9 @@ import numpy as np
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.layout import FACES, OWN, SWITCHED, prefix
 from facerec.adapters.redis.names import names_of, published_names
-from facerec.encodings import euclidean
 from facerec.errors import BadParam, InternalError, ServiceUnavailable
 from facerec.faces import Face, Model
-from facerec.identity import ticket_of
+from facerec.nearest import nearest_pairs
 from facerec.ports import Match, Matches, MatchPage
 from facerec.records import unpack_face
 
@@ -104,14 +103,12 @@ class ImageDocuments:
         self, owner: str, records: Sequence[bytes], links: Sequence[str], limit: int, after: tuple[float, int]
     ) -> MatchPage:
         """Of an image outside the crowd."""
-        own = [unpack_face(record) for record in records]
         p = prefix(owner)
         with mapped_errors(), self._databases.client(FACES).pipeline(transaction=False) as pipeline:
             for link in links:
                 pipeline.lrange(p + link, 0, -1)
             lists = pipeline.execute()
-        pairs = (nearest_pair(own, [unpack_face(record) for record in records]) for records in lists)
-        matches = sorted(pair for pair in pairs if pair)
+        matches = sorted(nearest_pairs(records, lists))
         following = [match for match in matches if (match.distance, match.ticket) > after]
         return MatchPage(tuple(following[:limit]), len(matches), len(following) <= limit)
 
@@ -171,20 +168,6 @@ def set_of(fields: Fields) -> Model:
         return Model(int(fields["model"]))
     except (KeyError, ValueError) as error:
         raise InternalError(f"a finished image is of no model: {error!r}") from error
-
-
-def nearest_pair(faces: Sequence[tuple[int, Face]], others: Sequence[tuple[int, Face]]) -> Match | None:
-    """The nearest two comparable faces of one model, of two images; None when there is no such pair."""
-    pairs = [
-        (euclidean(face.encoding, other.encoding), face_id, other_id)
-        for face_id, face in faces
-        for other_id, other in others
-        if face.model is other.model and face.comparable and other.comparable
-    ]
-    if not pairs:
-        return None
-    distance, mine, theirs = min(pairs)
-    return Match(distance, ticket_of(theirs), mine, theirs)
 
 
 def summary(image_hash: str, fields: Fields, names: Sequence[bytes]) -> dict[str, Any]:
