@@ -1,7 +1,7 @@
 -- with: findface_shared
 -- The atomic step of the rule. ARGV: position, now, journal length, links kept, number of images, then for each image:
--- owner, p, hash, image ticket, job ticket, width, height, model, '1' when it joins the crowd, '1' when it is done and the records
--- are faces that come back to it, n, n records,
+-- owner, p, hash, image ticket, job ticket, width, height, model, flags (1 when it joins the crowd, and 2 when it is done and the
+-- records are faces that come back to it), n, n records,
 -- m, m tickets of linked images (of an image that joins the crowd those that are not in it), enrolment.
 -- Returns {'written', position, owner, hash, ...}: the names of these images are still to be published,
 -- {'moved', entries after the position}, {'obsolete', owner, hash, ...}, {'gap'},
@@ -53,8 +53,9 @@ end
 local images, obsolete = {}, {}
 for i = 1, tonumber(ARGV[5]) do
   local image = {owner = argument(), p = argument(), hash = argument(), ticket = argument(), job = argument(),
-                 width = argument(), height = argument(), model = argument(), crowded = argument() == '1',
-                 restored = argument() == '1', records = arguments(), links = arguments(), enrolment = argument()}
+                 width = argument(), height = argument(), model = argument(), flags = tonumber(argument()),
+                 records = arguments(), links = arguments(), enrolment = argument()}
+  image.crowded, image.restored = image.flags % 2 == 1, image.flags >= 2
   if is_obsolete(image) then
     obsolete[#obsolete + 1] = image.owner
     obsolete[#obsolete + 1] = image.hash
