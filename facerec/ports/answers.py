@@ -100,7 +100,7 @@ class Admissions(Protocol):
     ) -> tuple[list[dict[str, Any]], str]:
         """A page of image documents without faces and matches, newest first, and the next cursor ('' on the last).
 
-        ``name`` is a prefix. Raises BadParam for a cursor that is not ours.
+        ``name`` is a prefix of one of the image's names. Raises BadParam for a cursor that is not ours.
         """
 
     def erase(self, owner: str, image_hash: str) -> dict[str, Any] | None:

@@ -45,6 +45,8 @@ webhooks:waiting       zset    {p} of owners that have such, by the time when it
 webhooks:tries         hash    {p}<state>:<hash> -> how often it was tried, and the number of the newest try
 webhooks:claims        string  counter of tries
 errand:<name>          string  a periodic errand of the workers was begun; expires when it is due again
+{p}unfinished:names    zset    name, 0x1F, image hash: the names of images that are not finished, in the order of their letters; a
+                               release that does not know it writes none, so some may be missing
 unfinished             zset    by the time when it was begun, what takes several steps: {p}names:<hash> of an image whose names
                                are being published or withdrawn, {p}gallery:<name> of a gallery that is being removed
 ticket                 string  counter of uploads
