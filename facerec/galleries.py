@@ -116,6 +116,9 @@ class FaceBook(Protocol):
     def faces_of_image(self, owner: str, image_hash: str) -> list[StoredFace] | None:
         """All faces of a finished image, bystanders too; None when there is none."""
 
+    def removed_faces(self, owner: str, image_hash: str) -> str:
+        """The field of the image document that says which faces were removed (`facerec.removed`); '' for none."""
+
     def enrol(
         self, owner: str, image_hash: str, enrolment: Enrolment, candidates: Candidates
     ) -> bool | Moved | JournalGap:

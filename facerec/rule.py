@@ -62,8 +62,14 @@ class Outcome:
     held: frozenset[Image] = frozenset()
 
 
-def to_scanned(job: ScanJob, image_ticket: int, analysis: Analysis, enrolment: Enrolment | None = None) -> Scanned:
-    """An analysis as it will be written, not yet compared with anything."""
+def to_scanned(
+    job: ScanJob,
+    image_ticket: int,
+    analysis: Analysis,
+    enrolment: Enrolment | None = None,
+    restores: Sequence[int] = (),
+) -> Scanned:
+    """An analysis as it will be written, not yet compared with anything. ``restores``: its faces come back under these ids."""
     return Scanned(
         owner=job.owner,
         hash=job.hash,
@@ -72,9 +78,10 @@ def to_scanned(job: ScanJob, image_ticket: int, analysis: Analysis, enrolment: E
         width=analysis.width,
         height=analysis.height,
         model=analysis.model,
-        records=records_of(analysis.faces, (face_id(image_ticket, n) for n in range(len(analysis.faces)))),
+        records=records_of(analysis.faces, restores or (face_id(image_ticket, n) for n in range(len(analysis.faces)))),
         links=frozenset(),
         enrolment=enrolment,
+        restored=bool(restores),
     )
 
 

@@ -32,6 +32,16 @@ def choose(found: Sequence[Box], selector: str, wanted: Sequence[Box]) -> tuple[
     return [max(range(len(found)), key=lambda place: (found[place].area, -place))], []
 
 
+def places_of(found: Sequence[Box], wanted: Sequence[Box]) -> list[int | None]:
+    """For each wanted box the place of the face that has nearly this box, each but once; None where there is none."""
+    places: list[int | None] = []
+    for box in wanted:
+        best = max(range(len(found)), key=lambda place: overlap(found[place], box), default=None)
+        is_it = best is not None and best not in places and overlap(found[best], box) >= SAME
+        places.append(best if is_it else None)
+    return places
+
+
 def joined(one: Analysis, other: Analysis) -> Analysis:
     """Two analyses of one picture as one; those of the other come last. Raises TooLarge."""
     check_face_count(len(one.faces) + len(other.faces))

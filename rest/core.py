@@ -71,7 +71,7 @@ def post_url() -> Response:
 
 @describes(
     Operation(
-        "Names of the images with a matching face",
+        "Names of the other images with a matching face",
         query=models.MatchQuery,
         answer=list[str],
         errors=(400, 401, 403, 503),

@@ -24,7 +24,7 @@ class NoQuery(Strict):
 
 class ImagesQuery(Strict):
     state: State | None = None
-    name: str | None = Field(None, description="only images with a name that begins so")
+    name: str | None = Field(None, description="only images with a name that begins so, in whatever state")
     limit: int = Field(50, ge=1, le=500)
     cursor: str = Field("", description="from the previous page's next_page")
 

@@ -36,9 +36,9 @@ HOG_CONFIDENCE = 1.1
 
 
 class FaceField(BaseModel):
-    """The form field ``face`` of /compute: a face as /detect gave it; only its box counts."""
+    """The form field ``face`` of /compute: a face as /detect gave it. Only its box counts; the rest goes back as it came."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
     left: int = _PIXEL
     top: int = _PIXEL
     right: int = _PIXEL
@@ -51,7 +51,10 @@ class DetectForm(BaseModel):
 
 
 class ComputeForm(DetectForm):
-    face: str = Field(description="JSON with left, top, right, bottom")
+    face: str = Field(
+        description="JSON with left, top, right, bottom in pixels, which may lie partly outside the picture; "
+        "what else is in it goes back as it came"
+    )
 
 
 def register_nextcloud(app: Flask) -> None:
@@ -129,7 +132,8 @@ def post_compute() -> Response:
     faces = _analyse(image, box, wanted_model(fields))
     if len(faces) != 1:
         raise InternalError(f"a worker gave {len(faces)} faces for one box")
-    return jsonify({"filename": name, "face": faces[0]})
+    found = {field: faces[0][field] for field in ("landmarks", "descriptor")}
+    return jsonify({"filename": name, "face": face.model_dump() | found})
 
 
 def model_number(settings: Settings) -> int:

@@ -254,7 +254,7 @@ class Committer:
 
 
 def _scanned(flight: Flight, analysis: Analysis) -> Scanned:
-    return to_scanned(flight.job, flight.image_ticket, analysis, flight.enrolment)
+    return to_scanned(flight.job, flight.image_ticket, analysis, flight.enrolment, flight.restores)
 
 
 def _log_done(flight: Flight, faces: int, links: int) -> None:

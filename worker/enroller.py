@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
 from typing import Any, Protocol
 
 from facerec.enrolment import Enrolment, Wish
 from facerec.errors import Conflict, DeadlineExceeded, FacerecError, MalformedJob
 from facerec.faces import Analysis, Box, Model
-from facerec.identity import face_id, image_hash
+from facerec.identity import face_id, image_hash, ticket_of
 from facerec.jobs import JOB_VERSION, Reply, Request, ScanJob
 from facerec.ports import Commits, Consumer, Delivery
-from facerec.selection import choose, joined
+from facerec.removed import Removed, restored
+from facerec.selection import choose, joined, places_of
 from facerec.wire import Task
 from worker.flights import Flight, Flights
 from worker.patience import Patience, Stopping
@@ -30,6 +33,8 @@ class Keeping(Protocol):
 class Enroller:
     """Answers ``enroll``: ``{"state", "faces"}``. ``state`` is ``written`` with the ids of the chosen faces; or ``done``: the
     image was known; or ``claimed``: somebody else has it in hand. Nothing is stored of a photo that is refused.
+
+    With ``restore`` the image is known, and lacks faces that were removed (`facerec.removed`): ``written`` when they came back.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class Enroller:
         patience: Patience,
         keeper: Keeping,
         failed: Callable[[Flight, FacerecError], None],
+        restored: Callable[[Flight, Analysis], None],
         model: Callable[[], Model | None],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -52,34 +58,38 @@ class Enroller:
         self._patience = patience
         self._keeper = keeper
         self._failed = failed
+        self._restored = restored
         self._model = model
         self._clock = clock
 
     def enroll(self, delivery: Delivery, request: Request) -> None:
         """Start; returns at once. Raises MalformedJob."""
-        wish, job = wish_and_job(request)
+        wish, job, gone = wish_and_job(request)
         flight = self._flights.board(job, delivery)
         if flight is None:
             return
         flight.waiting = _Enrolling(self._consumer)
-
-        def is_wanted() -> bool:
-            if self._clock() < request.deadline and self._consumer.is_awaited(flight.deliveries[-1]):
-                return True
-            if any(each.redelivered for each in flight.deliveries):
-                # A worker that had it before may have died when it had begun.
-                self._failed(flight, DeadlineExceeded("nobody waits for this photo any more"))
-            else:
-                self._consumer.ack(self._flights.land(flight, "unwanted"))
-            return False
 
         def submit(task: Task, then: Callable[[Analysis], None]) -> None:
             self._pool.submit(
                 task,
                 lambda result: self._step(flight, result, then),
                 urgent=True,
-                is_wanted=is_wanted,
+                is_wanted=lambda: self._is_wanted(flight, request),
                 dropped=lambda: self._let_go(flight),
+            )
+
+        def again(analysis: Analysis) -> None:
+            places = places_of([face.box for face in analysis.faces], [face.box for face in gone])
+            missing = tuple(face.box for face, place in zip(gone, places, strict=True) if place is None)
+            if not missing:
+                self._restore(flight, analysis, wish, gone, places)
+                return
+            more = count(len(analysis.faces))
+            found_at = [next(more) if place is None else place for place in places]
+            submit(
+                Task(job.body, analysis.model, missing),
+                lambda found: self._restore(flight, joined(analysis, found), wish, gone, found_at),
             )
 
         def chosen(analysis: Analysis) -> None:
@@ -95,7 +105,20 @@ class Enroller:
                 lambda found: self._begin(flight, joined(analysis, found), wish, [*places, *more]),
             )
 
-        submit(Task(job.body, self._model(), pictures=self._keeper.keeps), chosen)
+        if gone:
+            submit(Task(job.body, self._model()), again)
+        else:
+            submit(Task(job.body, self._model(), pictures=self._keeper.keeps), chosen)
+
+    def _is_wanted(self, flight: Flight, request: Request) -> bool:
+        if self._clock() < request.deadline and self._consumer.is_awaited(flight.deliveries[-1]):
+            return True
+        if any(each.redelivered for each in flight.deliveries):
+            # A worker that had it before may have died when it had begun.
+            self._failed(flight, DeadlineExceeded("nobody waits for this photo any more"))
+        else:
+            self._consumer.ack(self._flights.land(flight, "unwanted"))
+        return False
 
     def _step(self, flight: Flight, result: Result, then: Callable[[Analysis], None]) -> None:
         try:
@@ -118,6 +141,16 @@ class Enroller:
             faces = tuple(face_id(start.image_ticket, place) for place in places)
             flight.enrolment = Enrolment(wish, faces)
             self._keeper.finished(flight, analysis)
+
+    def _restore(
+        self, flight: Flight, analysis: Analysis, wish: Wish, gone: Sequence[Removed], places: Sequence[int | None]
+    ) -> None:
+        """Only these faces are written; the pictures of the image are kept already."""
+        flight.restores = tuple(face.id for face in gone)
+        flight.image_ticket = ticket_of(gone[0].id)
+        flight.enrolment = Enrolment(wish, flight.restores)
+        faces = tuple(analysis.faces[place] for place in places if place is not None)
+        self._restored(flight, replace(analysis, faces=faces, chips=(), renderings=None))
 
     def _answer(self, flight: Flight, document: dict[str, Any]) -> None:
         self._end(flight, "duplicate", Reply(True, document))
@@ -158,11 +191,12 @@ def _reply_to_all(consumer: Consumer, deliveries: Sequence[Delivery], reply: Rep
         consumer.reply(delivery, reply)
 
 
-def wish_and_job(request: Request) -> tuple[Wish, ScanJob]:
-    """What a request says of its photo. Raises MalformedJob."""
+def wish_and_job(request: Request) -> tuple[Wish, ScanJob, tuple[Removed, ...]]:
+    """What a request says of its photo, and which faces are to come back. Raises MalformedJob."""
     parameters = request.parameters
     try:
         wish = Wish.of(parameters["wish"])
+        gone = restored(parameters.get("restore", ()))
         headers = {
             "facerec-version": JOB_VERSION,
             "owner": request.owner,
@@ -174,4 +208,4 @@ def wish_and_job(request: Request) -> tuple[Wish, ScanJob]:
         }
     except (KeyError, TypeError, ValueError) as error:
         raise MalformedJob(f"no enrolment: {error}") from error
-    return wish, ScanJob.from_message(headers, request.body)
+    return wish, ScanJob.from_message(headers, request.body), gone

@@ -35,6 +35,8 @@ class Flight:
     started: float = field(default_factory=time.monotonic)
     image_ticket: int = 0
     enrolment: Enrolment | None = None
+    restores: tuple[int, ...] = ()
+    """Ids of the faces that come back to an image that is done; empty when the image is to be written."""
     waiting: Waiting | None = None
     """Who waits for the end, when a person does."""
     laps: list[tuple[str, float]] = field(default_factory=list)

@@ -203,6 +203,7 @@ class Parts:
             patience=self.patience,
             keeper=self.keeper,
             failed=self.undertaker.failed,
+            restored=self.committer.finished,
             model=lambda: self.committer.model,
             clock=self._around.clock,
         )

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from facerec.engine.pictures import Pixels
+from facerec.engine.png import check_png
 from facerec.errors import UnreadableImage
 
 CHIP_SIZE = 150
@@ -27,6 +28,7 @@ def chip_from_png(png: bytes) -> Pixels:
         with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
             size = opened.size
             if size == (CHIP_SIZE, CHIP_SIZE):
+                check_png(png)
                 return np.array(opened.convert("RGB"), np.uint8)
     except (OSError, SyntaxError, ValueError) as error:
         raise UnreadableImage(f"the stored chip cannot be decoded: {error}") from error

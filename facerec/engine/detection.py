@@ -30,14 +30,22 @@ LARGEST_BOX = 10
 
 
 def checked(boxes: Sequence[Box], width: int, height: int) -> Sequence[Box]:
-    """Boxes from outside as they are. Raises BadParam for one that is empty, beside the picture or absurdly large."""
+    """Boxes from outside as they are; one may lie partly outside the picture. Raises BadParam that says why."""
     for box in boxes:
-        empty = box.right <= box.left or box.bottom <= box.top
-        beside = box.right <= 0 or box.bottom <= 0 or box.left >= width or box.top >= height
-        vast = box.right - box.left > LARGEST_BOX * width + 1 or box.bottom - box.top > LARGEST_BOX * height + 1
-        if empty or beside or vast:
-            raise BadParam("face", f"no face can be there in a picture of {width} x {height} pixels", str(box))
+        problem = _problem(box, width, height)
+        if problem:
+            raise BadParam("face", f"no face can be there: {problem}", str(box))
     return boxes
+
+
+def _problem(box: Box, width: int, height: int) -> str:
+    if box.right <= box.left or box.bottom <= box.top:
+        return "the box is empty"
+    if box.right <= 0 or box.bottom <= 0 or box.left >= width or box.top >= height:
+        return f"the box lies outside the picture of {width} x {height} pixels"
+    if box.right - box.left > LARGEST_BOX * width + 1 or box.bottom - box.top > LARGEST_BOX * height + 1:
+        return f"the box is more than {LARGEST_BOX} times as large as the picture of {width} x {height} pixels"
+    return ""
 
 
 def scaled(box: Box, x: float, y: float) -> Box:

@@ -32,6 +32,7 @@ from PIL.ExifTags import Base
 
 from facerec.engine.modes import to_rgb
 from facerec.engine.options import EngineOptions
+from facerec.engine.png import check_png
 from facerec.errors import TooLarge, UnreadableImage, UnsupportedImage
 
 _Reader = Callable[[io.BytesIO], ImageFile.ImageFile]
@@ -111,7 +112,9 @@ def probe(image: bytes, max_pixels: int) -> PictureInfo:
 
 
 def decode(image: bytes, options: EngineOptions) -> Picture:
-    """Decode ``image`` to upright RGB. Errors are those of ``probe``; UnreadableImage also when the data is cut off.
+    """Decode ``image`` to upright RGB. Errors are those of ``probe``; UnreadableImage also when the pixels are damaged.
+
+    Damage is what the decoder complains of, and in a PNG a wrong check sum; the other formats have none of their pixels.
 
     A JPEG much larger than ``options.detect_max_area`` is decoded at a half, a quarter or an eighth of its size, never
     below that area.
@@ -119,10 +122,12 @@ def decode(image: bytes, options: EngineOptions) -> Picture:
     with _reading():
         _, opened = _open(image, options.max_pixels)
         width, height = opened.size
-        orientation = _orientation(opened)
         if opened.format == "JPEG":
             opened.draft(None, size_within(width, height, options.detect_max_area))
+        if opened.format == "PNG":
+            check_png(image)
         opened.load()
+        orientation = _orientation(opened)
         upright = to_rgb(opened)
         if orientation in _TRANSPOSITIONS:
             upright = upright.transpose(_TRANSPOSITIONS[orientation])
@@ -194,7 +199,8 @@ def _format_of(image: bytes) -> tuple[str, _Reader]:
 def _orientation(opened: ImageFile.ImageFile) -> int:
     """The EXIF orientation, 1 to 8. 1 (upright) when there is none, or none that makes sense: the picture still counts.
 
-    The readers of TIFF and HEIC turn the picture themselves.
+    The readers of TIFF and HEIC turn the picture themselves. To be asked when the pixels are decoded: to find it in a PNG, Pillow
+    decodes them, and what is wrong with them must not pass for odd metadata.
     """
     if opened.format == "TIFF":
         return 1

@@ -83,7 +83,7 @@ class Admissions(Protocol):
         """The hash of the image that was scanned to the end from ``url``, or None."""
 
     def matching_names(self, owner: str, image_hash: str) -> list[str]:
-        """The names of the images that match, sorted; its own are not in it. Empty when unknown or not done."""
+        """The names of the images that match, sorted: its own only where another image bears it. Empty when unknown or not done."""
 
     def matching_page(self, owner: str, image_hash: str, limit: int, cursor: str) -> tuple[list[str], str]:
         """The first ``limit`` of the `matching_names` behind ``cursor``, and the next cursor ('' on the last page)."""
@@ -100,7 +100,7 @@ class Admissions(Protocol):
     ) -> tuple[list[dict[str, Any]], str]:
         """A page of image documents without faces and matches, newest first, and the next cursor ('' on the last).
 
-        ``name`` is a prefix. Raises BadParam for a cursor that is not ours.
+        ``name`` is a prefix of one of the image's names. Raises BadParam for a cursor that is not ours.
         """
 
     def erase(self, owner: str, image_hash: str) -> dict[str, Any] | None:

@@ -48,6 +48,7 @@ class Scanned:
     """A finished analysis that waits to be written. ``records`` are face records, ``links`` the tickets of matching images.
 
     ``enrolment`` is what was said of a posted photo, ``candidates`` the near known faces of each face that needs a person.
+    ``restored``: the image is done, and these are faces that were removed from it and come back.
     """
 
     owner: str
@@ -61,6 +62,7 @@ class Scanned:
     links: frozenset[int]
     enrolment: Enrolment | None = None
     candidates: Mapping[int, Sequence[int]] = field(default_factory=dict, repr=False)
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,8 @@ from facerec.faces import Model
 from facerec.identity import image_hash
 from facerec.jobs import Request
 from facerec.ports import Admission, Admissions, Requester
-from facerec.records import encoding_of, is_comparable, model_of, unpack_face
+from facerec.records import encoding_of, face_id_of, is_comparable, model_of, unpack_face
+from facerec.removed import Removed, removed_of
 
 PAUSE = 0.05
 """Seconds before looking again for what somebody else is about to finish."""
@@ -59,6 +60,8 @@ class Fetcher(Protocol):
 class Records(Protocol):
     def records(self, owner: str, image: str) -> list[bytes] | None: ...
 
+    def removed_faces(self, owner: str, image: str) -> str: ...
+
     def failure(self, owner: str, image: str) -> tuple[str, str] | None: ...
 
 
@@ -93,19 +96,14 @@ class WorkerScans:
 
     def portrait(self, owner: str, url: str, deadline: float, expect: Expect) -> Portrait:
         known = self._known(owner, url)
-        if known is None:
-            picture = self._fetch(url, deadline)
-            image = image_hash(picture)
-            admission = expect(image)
-            if admission.state != "done" and not self._enroll(owner, url, picture, admission.ticket, deadline):
-                return Portrait()
-            known = image, self._finished(owner, image, deadline)
-        record = the_face(known[1])
-        return Portrait() if record is None else Portrait(known[0], record)
+        if known is None or self._gone(owner, *known):
+            known = self._look_at_all(owner, url, deadline, expect)
+        record = None if known is None else the_face(known[1])
+        return Portrait() if known is None or record is None else Portrait(known[0], record)
 
     def probe(self, owner: str, url: str, deadline: float) -> Probe | None:
         known = self._known(owner, url)
-        if known is None:
+        if known is None or self._gone(owner, *known):
             return self._look(owner, self._fetch(url, deadline), deadline)
         record = the_face(known[1])
         return None if record is None else Probe(model_of(record), encoding_of(record))
@@ -126,11 +124,39 @@ class WorkerScans:
             self._check(picture, self._max_pixels)
             return picture
 
-    def _enroll(self, owner: str, url: str, picture: bytes, ticket: int, deadline: float) -> bool:
+    def _look_at_all(self, owner: str, url: str, deadline: float, expect: Expect) -> tuple[str, list[bytes]] | None:
+        """The image at ``url`` and its records, written now unless it is known, with the face that counts if that was removed.
+
+        None when it shows no face.
+        """
+        picture = self._fetch(url, deadline)
+        image = image_hash(picture)
+        admission = expect(image)
+        if admission.state != "done" and not self._enroll(owner, url, picture, admission.ticket, deadline):
+            return None
+        while True:
+            records = self._finished(owner, image, deadline)
+            gone = self._gone(owner, image, records)
+            if gone is None:
+                return image, records
+            self._enroll(owner, url, picture, admission.ticket, deadline, [gone.document])
+            self._pausing.wait(PAUSE)
+
+    def _gone(self, owner: str, image: str, records: Sequence[bytes]) -> Removed | None:
+        """The face that would count in the picture, were it not removed."""
+        stored = [(face_id_of(record), unpack_face(record)[1].box) for record in records]
+        removed = removed_of(self._records.removed_faces(owner, image), stored)
+        faces = [*stored, *((face.id, face.box) for face in removed)]
+        largest = max(faces, key=lambda face: (face[1].area, -face[0]), default=None)
+        return next((face for face in removed if largest and face.id == largest[0]), None)
+
+    def _enroll(
+        self, owner: str, url: str, picture: bytes, ticket: int, deadline: float, restore: Sequence[list[int]] = ()
+    ) -> bool:
         """False when the picture shows no face; nothing of it is written then."""
         wish = Wish(selector="biggest", now=self._clock()).document()
-        document = self._ask("enroll", owner, deadline, {"wish": wish, "name": url, "ticket": ticket}, picture)
-        return document is not None
+        parameters = {"wish": wish, "name": url, "ticket": ticket} | ({"restore": restore} if restore else {})
+        return self._ask("enroll", owner, deadline, parameters, picture) is not None
 
     def _finished(self, owner: str, image: str, deadline: float) -> list[bytes]:
         """The records of an image that this or somebody else's job finishes. Raises the error by which that job was given up."""

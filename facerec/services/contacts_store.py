@@ -107,6 +107,9 @@ class ContactStore(Protocol):
     def records(self, owner: str, image: str) -> list[bytes] | None:
         """The face records of a finished image, None when it is not finished."""
 
+    def removed_faces(self, owner: str, image: str) -> str:
+        """The field of the image document that says which faces were removed (`facerec.removed`); '' for none."""
+
     def failure(self, owner: str, image: str) -> tuple[str, str] | None:
         """Code and reason when nobody finishes the image any more: its job was given up, or it was erased."""
 

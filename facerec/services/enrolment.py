@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from facerec.confidence import FARTHEST
 from facerec.enrolment import MAX_CANDIDATES, Candidates, Enrolment, PersonRule, Wish
@@ -14,6 +15,7 @@ from facerec.galleries import FaceBook, StoredFace
 from facerec.identity import image_hash
 from facerec.index import FaceIndex
 from facerec.ports import Admissions, JournalEntry, JournalGap, Moved
+from facerec.removed import Removed, removed_of
 from facerec.selection import choose
 from facerec.services.lookup import IsGone, Lookup
 from facerec.sets import is_switch
@@ -22,11 +24,15 @@ _PAUSE = 0.05
 _TRIES = 20
 _Row = list[tuple[float, int]]
 Filter = Callable[[StoredFace], bool]
+_Enroll = Callable[[Sequence[Removed]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolments:
-    """The same photo posted again is the same image and has the same faces: what is said of them then is added."""
+    """The same photo posted again is the same image and has the same faces: what is said of them then is added.
+
+    Those that somebody removed count when it is chosen which are meant, and come back when they are.
+    """
 
     book: FaceBook
     admissions: Admissions
@@ -52,25 +58,31 @@ class Enrolments:
         self, owner: str, digest: str, photo: bytes, name: str, wish: Wish, is_gone: IsGone
     ) -> tuple[int, ...] | None:
         admission = self.admissions.admit(owner, digest, name)
+
+        def enroll(restore: Sequence[Removed] = ()) -> Mapping[str, Any]:
+            return self.lookup.enroll(owner, photo, name, admission.ticket, wish, is_gone, restore)
+
         if admission.state == "done":
-            return self._known(owner, digest, wish)
-        reply = self.lookup.enroll(owner, photo, name, admission.ticket, wish, is_gone)
+            return self._known(owner, digest, wish, enroll)
+        reply = enroll()
         if reply["state"] == "written":
             return tuple(reply["faces"])
-        return self._known(owner, digest, wish) if reply["state"] == "done" else None
+        return self._known(owner, digest, wish, enroll) if reply["state"] == "done" else None
 
-    def _known(self, owner: str, digest: str, wish: Wish) -> tuple[int, ...] | None:
+    def _known(self, owner: str, digest: str, wish: Wish, enroll: _Enroll) -> tuple[int, ...] | None:
         for _ in range(_TRIES):
             stored = self.book.faces_of_image(owner, digest)
             if stored is None:
                 return None
-            if not stored:
-                raise NoFaces(
-                    "this photo is known, and has no face or none any more: erase the image to have it looked at anew"
-                )
-            chosen = self._chosen(stored, wish)
-            if self._say(owner, chosen, wish):
-                return tuple(face.id for face in chosen)
+            places = [(face.id, face.box) for face in stored]
+            chosen = _chosen([*stored, *removed_of(self.book.removed_faces(owner, digest), places)], wish)
+            gone = [face for face in chosen if isinstance(face, Removed)]
+            there = [face for face in chosen if isinstance(face, StoredFace)]
+            if gone:
+                if enroll(gone)["state"] != "written":  # somebody else brings them back, or a worker does not know how
+                    return None
+            elif self._say(owner, there, wish):
+                return tuple(face.id for face in there)
         raise Conflict("the faces of this photo change all the time")
 
     def person_of(self, owner: str, face: StoredFace, rule: PersonRule, gallery: str, passes: Filter) -> int:
@@ -127,13 +139,18 @@ class Enrolments:
         stored = self.book.faces(owner, ids)
         return [face.id for face in stored if face and gallery in face.galleries and passes(face)]
 
-    def _chosen(self, stored: list[StoredFace], wish: Wish) -> list[StoredFace]:
-        places, missing = choose([face.box for face in stored], wish.selector, [Box(*sides) for sides in wish.boxes])
-        if missing:
-            box = missing[0]
-            shown = [box.left, box.top, box.right, box.bottom]
-            raise BadParam("bbox", "this photo is known, and no face of it is there", str(shown))
-        return [stored[place] for place in places]
+
+def _chosen(faces: Sequence[StoredFace | Removed], wish: Wish) -> list[StoredFace | Removed]:
+    """Those of a known photo that are meant. Raises NoFaces, TooManyFaces, BadParam."""
+    if not faces:
+        raise NoFaces("this photo is known, and has no face: erase the image to have it looked at anew")
+    faces = sorted(faces, key=lambda face: face.id)
+    places, missing = choose([face.box for face in faces], wish.selector, [Box(*sides) for sides in wish.boxes])
+    if missing:
+        box = missing[0]
+        shown = [box.left, box.top, box.right, box.bottom]
+        raise BadParam("bbox", "this photo is known, and no face of it is there", str(shown))
+    return [faces[place] for place in places]
 
 
 @dataclass(frozen=True, slots=True)

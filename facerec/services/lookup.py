@@ -23,6 +23,7 @@ from facerec.faces import Box, Encoding, Model
 from facerec.jobs import Reply, Request
 from facerec.parts import WHOLE, Part, Parts
 from facerec.ports import Requester
+from facerec.removed import Removed
 from facerec.selection import choose
 
 _RETRY_AFTER = 5
@@ -131,10 +132,19 @@ class Lookup:
         return Found(rows, document["position"], _parts_in(document))
 
     def enroll(
-        self, owner: str, photo: bytes, name: str, ticket: int, wish: Wish, is_gone: IsGone = lambda: False
+        self,
+        owner: str,
+        photo: bytes,
+        name: str,
+        ticket: int,
+        wish: Wish,
+        is_gone: IsGone = lambda: False,
+        restore: Sequence[Removed] = (),
     ) -> Mapping[str, Any]:
-        """What a worker says of a posted photo: ``{"state", "faces"}`` (`worker.enroller`)."""
-        parameters = {"name": name, "ticket": ticket, "wish": wish.document()}
+        """What a worker says of a posted photo: ``{"state", "faces"}`` (`worker.enroller`). ``restore``: faces to bring back."""
+        parameters: dict[str, Any] = {"name": name, "ticket": ticket, "wish": wish.document()}
+        if restore:
+            parameters["restore"] = [face.document for face in restore]
         return self.ask("enroll", owner, parameters, photo, is_gone)
 
     def ask(

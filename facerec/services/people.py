@@ -94,12 +94,17 @@ class People(Protocol):
         """Where faces stand; None for one that is gone, or that somebody said is not ``person``."""
 
 
+def person_name(text: str) -> str:
+    """A name, or the beginning of one, as names are stored and searched: in composed form (NFC), a space for any white space."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
 def check_person_name(text: str) -> str:
-    """``text``, trimmed and in composed form, when it can be the name of a person. Raises BadParam."""
-    name = unicodedata.normalize("NFC", text).strip()
+    """``text`` as names are stored (`person_name`), when it can be the name of a person. Raises BadParam."""
+    name = person_name(text)
     if not name or len(name) > MAX_PERSON_NAME:
         raise BadParam("name", f"the name of a person has 1 to {MAX_PERSON_NAME} characters", text[:100])
-    if any(unicodedata.category(sign) in {"Cc", "Cs", "Zl", "Zp"} for sign in name):
+    if any(unicodedata.category(sign) in {"Cc", "Cs", "Zl", "Zp"} for sign in text.strip()):
         raise BadParam("name", "the name of a person has no control characters", text[:100])
     return name
 

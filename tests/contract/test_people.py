@@ -12,6 +12,7 @@ from facerec.adapters.redis.people_check import check_people
 from facerec.errors import BadParam, Conflict, NotFound
 from facerec.faces import Analysis, Mark
 from facerec.identity import DEFAULT_OWNER
+from facerec.services.people import check_person_name
 from tests.faces import face
 from tests.people_stage import Scene, Stage
 
@@ -378,6 +379,25 @@ def test_pages_of_persons_by_name(stage: Stage) -> None:
     assert ([person["id"] for person in page], cursor) == ([2], "")
     with pytest.raises(BadParam):
         stage.people.people(ME, name="An", cursor="zz", **choice)
+
+
+def test_names_are_stored_and_searched_in_one_form(stage: Stage, ann: list[Scene], bea: list[Scene]) -> None:
+    """Composed or not, and whatever white space: what looks the same is the same."""
+    stage.people.edit(ME, 1, name=" Zoe\u0308 \u00a0 de\u3000Wit ")
+    stage.people.edit(ME, 2, name="Zo\u00eb de Wit")
+    document(stage, 1, name="Zo\u00eb de Wit", same_name=[2])
+    choice: dict[str, Any] = {"named": None, "hidden": False, "limit": 9, "cursor": ""}
+    for asked in ("Zoe\u0308", "Zo\u00eb ", " Zo\u00eb   de", "Zo\u00eb\u00a0de Wit"):
+        page, _ = stage.people.people(ME, name=asked, **choice)
+        assert [person["id"] for person in page] == [1, 2], asked
+    assert stage.people.people(ME, name="Zoe", **choice) == ([], "")
+    assert stage.people.merge(ME, 1, 2) == []
+
+
+@pytest.mark.parametrize("name", ["", "  ", "\u00a0", "An\nna", "An\x00na", "An\u2028na", "a" * 201])
+def test_what_is_no_name(name: str) -> None:
+    with pytest.raises(BadParam):
+        check_person_name(name)
 
 
 def test_pages_of_a_persons_faces(stage: Stage) -> None:

@@ -111,14 +111,21 @@ def test_another_owners_keys_carry_a_prefix_and_never_match(
     assert admissions.erase(DEFAULT_OWNER, theirs.hash) is None
 
 
-def test_matching_names_are_sorted_without_the_images_own(admissions: RedisAdmissions, scan: Scan) -> None:
+def test_matching_names_are_sorted_without_the_image_itself(admissions: RedisAdmissions, scan: Scan) -> None:
     probe = scan("z.jpg", 0.0)
-    scan("z.jpg", 0.1)
+    scan("another name.jpg", body=probe.body)
     scan("b.jpg", 0.2)
     scan("a.jpg", 0.3)
     scan("far.jpg", 3.0)
     assert admissions.matching_names(DEFAULT_OWNER, probe.hash) == ["a.jpg", "b.jpg"]
     assert admissions.matching_names(DEFAULT_OWNER, "0" * 64) == []
+
+
+def test_another_image_of_the_same_name_matches_like_any_other(admissions: RedisAdmissions, scan: Scan) -> None:
+    one, another = scan("IMG_0001.jpg", 0.0), scan("IMG_0001.jpg", 0.1)
+    for job in (one, another):
+        assert admissions.matching_names(DEFAULT_OWNER, job.hash) == ["IMG_0001.jpg"]
+        assert admissions.matching_page(DEFAULT_OWNER, job.hash, 1, "") == (["IMG_0001.jpg"], "")
 
 
 def test_the_document_lists_matches_nearest_first(admissions: RedisAdmissions, scan: Scan) -> None:
@@ -167,7 +174,7 @@ def test_a_name_belongs_to_the_newest_upload_whichever_finished_first(
         rule.finish([to_scanned(job, commits.begin([job])[0].image_ticket, analysis(0.0))])
     assert databases.client(NAME_TO_HASH).get("cam.jpg") == newer.hash.encode()
     assert databases.client(HASH_TO_NAMES).smembers(older.hash) == {b"cam.jpg"}
-    assert admissions.matching_names(DEFAULT_OWNER, older.hash) == []
+    assert admissions.matching_names(DEFAULT_OWNER, older.hash) == ["cam.jpg"]
 
 
 def test_erasing_the_newest_gives_the_name_back_to_the_one_before(

@@ -78,6 +78,36 @@ def test_the_module_and_rest_serve_the_same_contacts(
         assert book.get_faces(1) == []
 
 
+def test_a_face_that_was_removed_counts_again_when_its_picture_is_added(
+    redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path
+) -> None:
+    bodies = {"ann.png": showing("ann"), "dan.png": showing("dan")}
+    with (
+        web(bodies) as address,
+        Stack(redis_settings, rabbit_settings, tmp_path, ENGINE="fake", ALLOW_FETCH_FROM="127.0.0.0/8") as stack,
+    ):
+        for name, body in bodies.items():
+            stack.wait_ended([ask(stack, "POST", "/scan/url", {"url": address + name})["hash"]])
+            files = {"photo": (name, body)}
+            posted = stack.session.post(f"{stack.url}/v1/face", files=files, timeout=60).json()["results"][0]["id"]
+            assert stack.session.delete(f"{stack.url}/v1/face/id/{posted}", timeout=60).status_code == 204
+        # To recognise it nothing need be written.
+        assert ask(stack, "POST", "/users/1/recognize", {"face_url": address + "ann.png"}) == []
+        assert ask(stack, "GET", f"/images/{image_hash(bodies['ann.png'])}")["faces"] == []
+
+        result = ask(
+            stack,
+            "POST",
+            "/users/1/contacts/2/faces",
+            {"faces": [face(1, 2, n, address + name) for n, name in enumerate(bodies)]},
+        )
+
+        assert [each["is_face"] for each in result["added"]] == [True, True], result
+        assert len(ask(stack, "GET", f"/images/{image_hash(bodies['ann.png'])}")["faces"]) == 1
+        (best,) = ask(stack, "POST", "/users/1/recognize", {"face_url": address + "ann.png"})
+        assert best["contact_id"] == 2
+
+
 @pytest.mark.usefixtures("every_core")
 @pytest.mark.skipif(not pictures.lfw100(), reason="needs lfw100, see tests/pictures.py")
 def test_forty_nine_of_fifty_people_are_recognised_and_those_of_another_user_never_appear(

@@ -107,6 +107,15 @@ def test_one_person_in_ever_more_pictures(shop: Shop) -> None:
     assert shop.databases.client(LINKS).dbsize() == 0
 
 
+def test_pictures_of_a_crowd_may_share_a_name(shop: Shop) -> None:
+    jobs = shop.scan([("IMG_0001.jpg", (number / 100,)) for number in range(2)])
+    for number in range(2 * KEPT):
+        shop.scan([(f"{number}.jpg", (0.02,))])
+    for job in jobs:
+        assert shop.databases.client(OWN).zscore("crowd", job.hash) is not None
+        assert "IMG_0001.jpg" in shop.admissions.matching_names(job.owner, job.hash)
+
+
 def test_a_lone_match_of_a_crowded_image_has_all_its_links(shop: Shop) -> None:
     shop.scan([("hub.jpg", (0.0,))])
     for number in range(2 * KEPT):

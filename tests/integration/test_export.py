@@ -410,6 +410,7 @@ def test_an_import_that_was_cut_off_is_done_anew(databases: RedisDatabases, othe
         (OWN, b"owners"),
         (OWN, b"images"),
         (OWN, b"state:processing"),
+        (OWN, b"unfinished:names"),
     }
     assert waiting.scan("new.jpg", analysis(0.9)).ticket > int(databases.client(OWN).get("ticket"))
     assert faults(other) == []

@@ -352,7 +352,7 @@ def test_what_a_repair_cannot_restore_is_to_be_sent_again(shop: Shop) -> None:
     again = shop.scan("two.jpg", 0.1, 5.0, body=shop.two.body)
     assert shop.state(again) == "done"
     assert shop.check().found == []
-    assert shop.admissions.matching_names("default", shop.one.hash) == ["two.jpg"]
+    assert shop.admissions.matching_names("default", shop.one.hash) == ["one.jpg", "two.jpg"]
 
 
 def test_a_workers_index_follows_the_repairs(shop: Shop) -> None:

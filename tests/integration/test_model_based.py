@@ -233,6 +233,10 @@ class Machine(RuleBasedStateMachine):
             assert {image["hash"]: (image["state"], image["names"]) for image in found} == {
                 key: (image.state, sorted(image.names)) for key, image in known.items()
             }
+            for name in NAMES:
+                listed, _ = self.admissions.images(owner, None, name, 100, "")
+                bearers = {key for key, image in known.items() if any(each.startswith(name) for each in image.names)}
+                assert {image["hash"] for image in listed} == bearers
             for key, image in known.items():
                 assert image.state == "done" or self.admissions.matching_names(owner, key) == []
 
@@ -279,7 +283,7 @@ class Machine(RuleBasedStateMachine):
             }
             if self.images[owner, number].state == "done":
                 found = self.admissions.matching_names(owner, hash_of(number))
-                assert found == sorted(names - self.images[owner, number].names.keys())
+                assert found == sorted(names)
         audit = RedisAudit(self.databases)
         links = LinkCheck(audit, RedisJournal(self.databases), TOLERANCE)
         report = Fsck(audit, RedisRepairs(self.databases), links).run()

@@ -64,7 +64,8 @@ def test_a_box_beside_the_picture_is_a_wrong_parameter(make_pool: MakePool) -> N
     make_pool().submit(Task(b"a picture", boxes=(Box(top=0, right=100_001, bottom=9, left=100_000),)), answers.put)
     error = answers.get(timeout=LONGEST)
     assert isinstance(error, BadParam)
-    assert (error.param, error.reason) == ("face", "no face can be there in a picture of 640 x 480 pixels")
+    why = "no face can be there: the box lies outside the picture of 640 x 480 pixels"
+    assert (error.param, error.reason) == ("face", why)
 
 
 def test_a_job_that_kills_its_child_takes_no_other_down(make_pool: MakePool) -> None:

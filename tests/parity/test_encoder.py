@@ -8,14 +8,16 @@ import dlib
 import numpy as np
 import pytest
 
+from facerec.engine import open_engine
 from facerec.engine.convert import onnx_model
 from facerec.engine.detection import Detection
-from facerec.engine.dlibs import HogDetector, Landmarks, chips_of
+from facerec.engine.dlibs import HogDetector, Landmarks, chips_of, points_of
 from facerec.engine.encoder import Encoder
 from facerec.engine.options import EngineOptions
 from facerec.engine.pictures import Pixels, decode
 from facerec.engine.runtime import Network
 from facerec.engine.weights import ENCODER_FILE, model_file
+from facerec.faces import Box, Model
 from tests.parity.conftest import MODELS
 
 CLOSE_ENOUGH = 1e-5
@@ -58,6 +60,31 @@ def test_encodings_are_dlib_s(
     print(f"{count} faces, {points} points: at most {farthest:.2e} apart")  # noqa: T201
     assert count >= 6
     assert farthest < CLOSE_ENOUGH
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        Box(top=-80, right=300, bottom=200, left=-60),
+        Box(top=900, right=1000, bottom=1300, left=700),
+        Box(top=-500, right=1500, bottom=1500, left=-500),
+        Box(top=0, right=2, bottom=2, left=0),
+    ],
+    ids=str,
+)
+def test_a_box_partly_outside_the_picture_is_taken_as_it_is(
+    box: Box, dlib_encoder: dlib.face_recognition_model_v1, archive: dict[str, Path]
+) -> None:
+    """As the model service of the Nextcloud app does, which hands the box to dlib."""
+    image = archive["obama.jpg"].read_bytes()
+    pixels = decode(image, EngineOptions()).pixels
+    shape = Landmarks(5).find(pixels, box)
+
+    (face,) = open_engine(Model.HOG, EngineOptions(), MODELS, "cpu").compute(image, [box]).faces
+
+    assert face.box == box
+    assert face.landmarks == points_of(shape)
+    assert np.linalg.norm(face.encoding - np.array(dlib_encoder.compute_face_descriptor(pixels, shape))) < CLOSE_ENOUGH
 
 
 def test_the_place_in_the_batch_does_not_matter(encoder: Encoder) -> None:

@@ -54,19 +54,15 @@ class RedisAdmissions:
         return found.decode() if is_there else None
 
     def matching_names(self, owner: str, image_hash: str) -> list[str]:
-        own, found, many, *crowd = self._databases.read("match", owner, prefix(owner), image_hash)
+        found, many, *crowd = self._databases.read("match", owner, prefix(owner), image_hash)
         names = {name.decode() for name in found}
         for key in map(bytes.decode, many):
-            of_many = published_names(self._databases, owner, key)
-            if key == image_hash:
-                own = of_many
-            else:
-                names.update(name.decode() for name in of_many)
+            names.update(name.decode() for name in published_names(self._databases, owner, key))
         if crowd:
             model, records = crowd
             tickets = self._matches.tickets(owner, set_of({"model": model.decode()}), records)
             names.update(name for image in named(self._databases, owner, tickets).values() for name in image[1:])
-        return sorted(names - {name.decode() for name in own})
+        return sorted(names)
 
     def matching_page(self, owner: str, image_hash: str, limit: int, cursor: str) -> tuple[list[str], str]:
         names = self.matching_names(owner, image_hash)

@@ -29,7 +29,17 @@ _NOT_COPIED = (
     "regenerate",
     "unfinished",
 )
-_SHORT_LIVED = ("journal:", "worker:", "workers:", "session:", "errand:", "regenerate:", "crowd:", "withdrawn:")
+_SHORT_LIVED = (
+    "journal:",
+    "worker:",
+    "workers:",
+    "session:",
+    "errand:",
+    "regenerate:",
+    "crowd:",
+    "withdrawn:",
+    "unfinished:",
+)
 
 
 class RedisArchive:

@@ -161,7 +161,7 @@ def _commit_arguments(image: Scanned, joins_crowd: bool) -> list[Argument]:
         image.width,
         image.height,
         image.model.value,
-        int(joins_crowd),
+        int(joins_crowd) + 2 * int(image.restored),
         len(image.records),
         *image.records,
         len(image.links),

@@ -39,6 +39,7 @@ from typing import Any
 
 from facerec.adapters.redis.commits import pairs
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.documents import removed_field
 from facerec.adapters.redis.layout import FACES, OWN, owner_and_rest, prefix
 from facerec.adapters.redis.names import erase_image
 from facerec.errors import BadParam, Conflict, NotFound
@@ -128,6 +129,9 @@ class RedisContacts:
             # Records are written before the image is done and vanish with it, so these are whole if it is done now.
             state = None if records else self._databases.client(OWN).hget(f"{p}image:{image}", "state")
         return list(records) if records or state == b"done" else None
+
+    def removed_faces(self, owner: str, image: str) -> str:
+        return removed_field(self._databases, owner, image)
 
     def failure(self, owner: str, image: str) -> tuple[str, str] | None:
         with mapped_errors():

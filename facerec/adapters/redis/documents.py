@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.layout import FACES, prefix
+from facerec.adapters.redis.layout import FACES, OWN, prefix
 from facerec.adapters.redis.names import names_of, published_names
-from facerec.encodings import euclidean
 from facerec.errors import BadParam, InternalError, ServiceUnavailable
 from facerec.faces import Face, Model
-from facerec.identity import ticket_of
+from facerec.nearest import nearest_pairs
 from facerec.ports import Match, Matches, MatchPage
 from facerec.records import unpack_face
 
@@ -106,14 +105,12 @@ class ImageDocuments:
         self, owner: str, records: Sequence[bytes], links: Sequence[str], limit: int, after: tuple[float, int]
     ) -> MatchPage:
         """Of an image outside the crowd."""
-        own = [unpack_face(record) for record in records]
         p = prefix(owner)
         with mapped_errors(), self._databases.client(FACES).pipeline(transaction=False) as pipeline:
             for link in links:
                 pipeline.lrange(p + link, 0, -1)
             lists = pipeline.execute()
-        pairs = (nearest_pair(own, [unpack_face(record) for record in records]) for records in lists)
-        matches = sorted(pair for pair in pairs if pair)
+        matches = sorted(nearest_pairs(records, lists))
         following = [match for match in matches if (match.distance, match.ticket) > after]
         return MatchPage(tuple(following[:limit]), len(matches), len(following) <= limit)
 
@@ -147,6 +144,12 @@ def named(databases: RedisDatabases, owner: str, tickets: Sequence[int]) -> dict
     return found
 
 
+def removed_field(databases: RedisDatabases, owner: str, image_hash: str) -> str:
+    """What the document says of removed faces (`facerec.removed`). Raises StoreUnavailable."""
+    with mapped_errors():
+        return (databases.client(OWN).hget(f"{prefix(owner)}image:{image_hash}", "removed") or b"").decode()
+
+
 def parse_cursor(cursor: str) -> tuple[float, int]:
     """Distance and ticket of the last match seen. Raises BadParam."""
     if not cursor:
@@ -167,20 +170,6 @@ def set_of(fields: Fields) -> Model:
         return Model(int(fields["model"]))
     except (KeyError, ValueError) as error:
         raise InternalError(f"a finished image is of no model: {error!r}") from error
-
-
-def nearest_pair(faces: Sequence[tuple[int, Face]], others: Sequence[tuple[int, Face]]) -> Match | None:
-    """The nearest two comparable faces of one model, of two images; None when there is no such pair."""
-    pairs = [
-        (euclidean(face.encoding, other.encoding), face_id, other_id)
-        for face_id, face in faces
-        for other_id, other in others
-        if face.model is other.model and face.comparable and other.comparable
-    ]
-    if not pairs:
-        return None
-    distance, mine, theirs = min(pairs)
-    return Match(distance, ticket_of(theirs), mine, theirs)
 
 
 def _log_damage(owner: str, image_hash: str, error: InternalError) -> None:

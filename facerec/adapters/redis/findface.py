@@ -37,6 +37,7 @@ import numpy as np
 
 from facerec.adapters.redis.commits import moved
 from facerec.adapters.redis.connection import Argument, RedisDatabases, call_token, mapped_errors
+from facerec.adapters.redis.documents import removed_field
 from facerec.adapters.redis.findface_removal import add_gallery, remove_gallery
 from facerec.adapters.redis.findface_sets import gallery_key, number_of
 from facerec.adapters.redis.layout import FACES, JOURNAL_LENGTH, LINKS, OWN, prefix
@@ -81,6 +82,9 @@ class RedisFaceBook:
             records = self._databases.client(FACES).lrange(p + image_hash, 0, -1)
         found = self.faces(owner, [face_id_of(record) for record in records], hidden=True)
         return [face for face in found if face]
+
+    def removed_faces(self, owner: str, image_hash: str) -> str:
+        return removed_field(self._databases, owner, image_hash)
 
     def enrol(
         self, owner: str, image_hash: str, enrolment: Enrolment, candidates: Candidates

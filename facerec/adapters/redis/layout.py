@@ -24,7 +24,8 @@ key                    type    holds
                                position; claim and claim_until (which job works on it, and for how long unless it is renewed);
                                interactive (the ticket of a claim by a request that a person waits for); code, reason,
                                failed_ticket; announced (the ticket of the newest job);
-                               posted when the image came by POST /face
+                               posted when the image came by POST /face;
+                               removed (`facerec.removed`): where faces were that somebody removed
 {p}names:<hash>        hash    name -> ticket of the newest upload under that name, also while not done
 {p}withdrawn:<hash>    hash    the same of an image that was erased, or taken out by a repair, while they still lead to it
                                (`facerec.adapters.redis.names`)
@@ -46,6 +47,8 @@ webhooks:waiting       zset    {p} of owners that have such, by the time when it
 webhooks:tries         hash    {p}<state>:<hash> -> how often it was tried, and the number of the newest try
 webhooks:claims        string  counter of tries
 errand:<name>          string  a periodic errand of the workers was begun; expires when it is due again
+{p}unfinished:names    zset    name, 0x1F, image hash: the names of images that are not finished, in the order of their letters; a
+                               release that does not know it writes none, so some may be missing
 unfinished             zset    by the time when it was begun, what takes several steps: {p}names:<hash> of an image whose names
                                are being published or withdrawn, {p}gallery:<name> of a gallery that is being removed
 ticket                 string  counter of uploads

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.documents import ImageDocuments, NoMatches, fields_of, named, nearest_pair, set_of
+from facerec.adapters.redis.documents import ImageDocuments, NoMatches, fields_of, named, set_of
 from facerec.adapters.redis.layout import FACES, prefix
-from facerec.faces import Face, Model
+from facerec.faces import Model
+from facerec.nearest import nearest_of_each
 from facerec.ports import Matches
-from facerec.records import unpack_face
+from facerec.records import face_id_of
 
 _UNFINISHED = ("queued", "processing", "failed")
 _AT_ONCE = 500
@@ -37,13 +38,11 @@ class RedisOverview:
         if stored[4]:
             model = set_of(fields_of(stored[0]))
             return self._told(owner, self._near_in_crowd(owner, model, stored[2], tolerance, limit))
-        faces = [unpack_face(record) for record in stored[2]]
-        near: dict[int, list[tuple[float, str, int]]] = {face_id: [] for face_id, _ in faces}
-        for link, others in self._linked(owner, [link.decode() for link in stored[3]]):
-            for face_id, face in faces:
-                nearest = nearest_pair([(face_id, face)], others)
-                if nearest and nearest.distance <= tolerance:
-                    near[face_id].append((nearest.distance, link, nearest.matched_face))
+        near: dict[int, list[tuple[float, str, int]]] = {face_id_of(record): [] for record in stored[2]}
+        for links, images in self._linked(owner, [link.decode() for link in stored[3]]):
+            for nearest in nearest_of_each(stored[2], images):
+                rows = zip(nearest.distances.tolist(), links, nearest.others.tolist(), strict=True)
+                near[nearest.face] += [row for row in rows if row[0] <= tolerance]
         return self._told(owner, {face_id: sorted(found)[:limit] for face_id, found in near.items()})
 
     def _near_in_crowd(
@@ -61,16 +60,15 @@ class RedisOverview:
             for face, near in found.items()
         }
 
-    def _linked(self, owner: str, links: Sequence[str]) -> Iterator[tuple[str, list[tuple[int, Face]]]]:
+    def _linked(self, owner: str, links: Sequence[str]) -> Iterator[tuple[Sequence[str], list[list[bytes]]]]:
+        """Some links at a time with the face records of these images."""
         p = prefix(owner)
         for start in range(0, len(links), _AT_ONCE):
             some = links[start : start + _AT_ONCE]
             with mapped_errors(), self._databases.client(FACES).pipeline(transaction=False) as pipeline:
                 for link in some:
                     pipeline.lrange(p + link, 0, -1)
-                lists = pipeline.execute()
-            for link, records in zip(some, lists, strict=True):
-                yield link, [unpack_face(record) for record in records]
+                yield some, pipeline.execute()
 
     def _told(self, owner: str, near: dict[int, list[tuple[float, str, int]]]) -> dict[int, list[dict[str, Any]]]:
         hashes = sorted({link for found in near.values() for _, link, _ in found})

@@ -46,7 +46,7 @@ from facerec.adapters.redis.people_reading import PeopleReading, text_of
 from facerec.encodings import stack_encodings
 from facerec.errors import BadParam, Conflict, InternalError, NotFound
 from facerec.records import is_comparable, model_of
-from facerec.services.people import Document, Order, Sample, Standing, check_faces, check_person_name
+from facerec.services.people import Document, Order, Sample, Standing, check_faces, check_person_name, person_name
 
 _NEW = "new"
 _NOBODY = ""
@@ -135,8 +135,8 @@ class RedisPeople:
     def people(
         self, owner: str, *, named: bool | None, hidden: bool, name: str | None, limit: int, cursor: str
     ) -> tuple[list[Document], str]:
-        if name:
-            return self._reading.by_name(owner, name, limit, cursor, hidden=hidden)
+        if name and (beginning := person_name(name)):
+            return self._reading.by_name(owner, beginning, limit, cursor, hidden=hidden)
         lists = ["hidden"] if hidden else {None: ["named", "unnamed"], True: ["named"], False: ["unnamed"]}[named]
         return self._reading.by_size(owner, lists, limit, cursor)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.engine.pictures import probe
@@ -43,6 +45,7 @@ def test_the_php_client_and_the_whole_service(
         cut = with_faces[0][: len(with_faces[0]) // 2]
         form = {"file": ("a.jpg", cut)}
         refused = stack.session.post(f"{stack.url}/detect", headers={"x-api-key": "the key"}, files=form, timeout=60)
+        boxes = {sides: _computed(stack, with_faces[0], *sides) for sides in BOXES}
         scanned = stack.scan(cut, "a.jpg")
         stack.wait_ended([scanned])
         failed = stack.image(scanned)
@@ -53,6 +56,27 @@ def test_the_php_client_and_the_whole_service(
     assert (refused.status_code, refused.json()["code"]) == (422, "UNREADABLE_IMAGE")
     assert (failed["state"], failed["reason"]) == ("failed", "UNREADABLE_IMAGE")
     assert kept == {"results": [], "next_page": None}
+    assert {
+        sides: (status, answer.get("reason", "").split(": ")[-1][:19]) for sides, (status, answer) in boxes.items()
+    } == BOXES
+
+
+BOXES = {
+    (0, 0, 0, 0): (400, "the box is empty"),
+    (200, 200, 100, 100): (400, "the box is empty"),
+    (-200, -200, -100, -100): (400, "the box lies outsid"),
+    (-50, -50, 100, 100): (200, ""),
+}
+"""Left, top, right, bottom, and what comes of it."""
+
+
+def _computed(stack: Stack, picture: bytes, *sides: int) -> tuple[int, dict[str, Any]]:
+    face = json.dumps(dict(zip(("left", "top", "right", "bottom"), sides, strict=True)))
+    form = {"file": ("a.jpg", picture)}
+    answer = stack.session.post(
+        f"{stack.url}/compute", headers={"x-api-key": "the key"}, files=form, data={"face": face}, timeout=60
+    )
+    return answer.status_code, answer.json()
 
 
 AREA = 3_000_000

@@ -136,18 +136,20 @@ def test_pictures_without_room_for_a_face(engine: FaceEngine, size: tuple[int, i
     assert len(engine.compute(image, [Box(top=0, right=1, bottom=1, left=0), around]).faces) == 2
 
 
-IMPOSSIBLE = [
-    Box(top=5, right=5, bottom=5, left=5),
-    Box(top=10, right=1, bottom=1, left=10),
-    Box(top=5000, right=100, bottom=5100, left=0),
-    Box(top=-100, right=100, bottom=0, left=0),
-    Box(top=-(10**9), right=10**9, bottom=10**9, left=-(10**9)),
-    Box(top=0, right=2**70, bottom=2**70, left=0),
-]
+EMPTY, OUTSIDE, VAST = "the box is empty", "the box lies outside", "the box is more than 10 times as large"
+IMPOSSIBLE = {
+    Box(top=5, right=5, bottom=5, left=5): EMPTY,
+    Box(top=0, right=0, bottom=0, left=0): EMPTY,
+    Box(top=10, right=1, bottom=1, left=10): EMPTY,
+    Box(top=5000, right=100, bottom=5100, left=0): OUTSIDE,
+    Box(top=-100, right=100, bottom=0, left=0): OUTSIDE,
+    Box(top=-(10**9), right=10**9, bottom=10**9, left=-(10**9)): VAST,
+    Box(top=0, right=2**70, bottom=2**70, left=0): VAST,
+}
 
 
 @pytest.mark.parametrize("box", IMPOSSIBLE, ids=str)
 def test_a_box_without_room_for_a_face_is_refused(engine: FaceEngine, box: Box, obama: bytes) -> None:
-    with pytest.raises(BadParam) as refused:
+    with pytest.raises(BadParam, match=IMPOSSIBLE[box]) as refused:
         engine.compute(obama, [box])
     assert refused.value.param == "face"

@@ -76,6 +76,29 @@ def test_compute_of_a_detected_box_gives_the_same_face(client: FlaskClient, fron
     assert front.requester.requests[1].parameters["boxes"] == [[10, 60, 55, 12]]
 
 
+def test_compute_fills_the_face_that_was_sent(front: Front) -> None:
+    front.settings = replace(front.settings, model=Model.CNN)
+    sent = FACE | {
+        "detection_confidence": 0.9375,
+        "id": 7,
+        "note": {"of": ["the", "client"]},
+        "landmarks": [],
+        "descriptor": None,
+    }
+
+    answer = ServicesClient(front.services).post("/compute", headers=KEY, data=form(face=json.dumps(sent)))
+
+    face = answer.get_json()["face"]
+    assert {name: face[name] for name in ("detection_confidence", "id", "note")} == {
+        "detection_confidence": 0.9375,
+        "id": 7,
+        "note": {"of": ["the", "client"]},
+    }
+    assert face["descriptor"] == made_up_encoding(IMAGE, (10, 60, 55, 12))
+    assert len(face["landmarks"]) == 5
+    assert face.keys() == sent.keys()
+
+
 @pytest.mark.parametrize(
     ("model", "confidence", "number", "asked"),
     [

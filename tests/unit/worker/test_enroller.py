@@ -44,6 +44,7 @@ class Scene:
             patience=Patience(),
             keeper=Mock(keeps=False),
             failed=self.failed,
+            restored=Mock(),
             model=lambda: None,
             clock=lambda: 0.0,
         )

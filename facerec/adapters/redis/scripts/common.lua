@@ -102,7 +102,14 @@ local function ensure_document(owner, p, hash, ticket, queued_at)
   return redis.call('HGET', key, 'ticket')
 end
 
+-- The names of images that are not finished, so that they are found by them. A release before this one neither writes nor removes
+-- any: some may be missing, and who reads them leaves out what is true no more (names_open.lua).
+local function open_names(p) return p .. 'unfinished:names' end
+local function note_open_name(p, hash, name) redis.call('ZADD', open_names(p), 0, name .. '\31' .. hash) end
+local function forget_open_name(p, hash, name) redis.call('ZREM', open_names(p), name .. '\31' .. hash) end
+
 local function remember_name(p, hash, name, ticket)
+  if redis.call('HGET', document(p, hash), 'state') ~= 'done' then note_open_name(p, hash, name) end
   local known = redis.call('HGET', p .. 'names:' .. hash, name)
   if not known or tonumber(known) < tonumber(ticket) then
     redis.call('HSET', p .. 'names:' .. hash, name, ticket)
@@ -121,6 +128,7 @@ local function publish_name(p, hash, name)
   end
   redis.call('SELECT', OWN)
   redis.call('ZADD', p .. 'names', 0, name)
+  forget_open_name(p, hash, name)
   local holders = p .. 'holders:' .. name
   if current == hash and redis.call('EXISTS', holders) == 1 then redis.call('ZADD', holders, ticket, hash) end
   if current and current ~= hash then
@@ -159,6 +167,7 @@ end
 
 -- A name leads away from an image: to the newest of the others that bear it, or to nothing.
 local function withdraw_name(p, hash, name)
+  forget_open_name(p, hash, name)
   local holders = p .. 'holders:' .. name
   redis.call('ZREM', holders, hash)
   local heir = redis.call('ZREVRANGE', holders, 0, 0)[1]

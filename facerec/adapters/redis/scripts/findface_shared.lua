@@ -154,7 +154,7 @@ end
 -- An image is written: its faces come into the galleries, all of them or those that were posted.
 local function list_faces(image)
   local wish = image.enrolment ~= '' and cjson.decode(image.enrolment)
-  if wish then redis.call('HSET', document(image.p, image.hash), 'posted', 1) end
+  if wish and not image.restored then redis.call('HSET', document(image.p, image.hash), 'posted', 1) end
   local wanted = {}
   for _, face in ipairs(wish and wish.faces or {}) do wanted[face.id] = face end
   for _, record in ipairs(image.records) do

@@ -23,7 +23,7 @@ advance_counter(ticket)
 for i = 1, #names, 2 do
   redis.call('HSET', p .. 'names:' .. hash, names[i], names[i + 1])
   advance_counter(names[i + 1])
-  if state == 'done' then publish_name(p, hash, names[i]) end
+  if state == 'done' then publish_name(p, hash, names[i]) else note_open_name(p, hash, names[i]) end
 end
 redis.call('SELECT', FACES)
 in_chunks('RPUSH', p .. hash, records)

@@ -41,4 +41,6 @@ local function unfinish(owner, p, hash, ticket, now, length, reason)
   redis.call('HSET', key, 'code', 'DAMAGED', 'reason', reason .. '; send the image again', 'failed_ticket', ticket,
              'done_at', now)
   set_state(owner, p, hash, 'failed')
+  if redis.call('HLEN', p .. 'names:' .. hash) > NAMES_AT_ONCE then return end
+  for _, name in ipairs(redis.call('HKEYS', p .. 'names:' .. hash)) do note_open_name(p, hash, name) end
 end

@@ -12,12 +12,16 @@ end
 if doc[2] == ticket then
   redis.call('ZREM', p .. 'images', hash)
   redis.call('ZREM', p .. 'state:queued', hash)
+  for _, other in ipairs(redis.call('HKEYS', p .. 'names:' .. hash)) do forget_open_name(p, hash, other) end
   redis.call('DEL', key, p .. 'names:' .. hash)
   announce(owner, hash, 'erased')
   return 'gone'
 end
 if not doc[5] then return 'kept' end
-if redis.call('HGET', p .. 'names:' .. hash, name) == ticket then redis.call('HDEL', p .. 'names:' .. hash, name) end
+if redis.call('HGET', p .. 'names:' .. hash, name) == ticket then
+  redis.call('HDEL', p .. 'names:' .. hash, name)
+  forget_open_name(p, hash, name)
+end
 redis.call('HSET', key, 'code', code, 'reason', reason, 'done_at', now)
 set_state(owner, p, hash, 'failed')
 return 'failed'
