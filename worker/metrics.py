@@ -10,7 +10,7 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
-from facerec.errors import ServiceUnavailable
+from facerec.errors import FacerecError
 from worker.flights import Flight
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 600, 3600)
@@ -99,5 +99,6 @@ def _resident(process: int) -> int:
 def _asked(ask: Callable[[], float]) -> float:
     try:
         return ask()
-    except ServiceUnavailable:
+    except (FacerecError, RuntimeError):
+        # A part that is away, or numbers that changed while they were counted.
         return UNKNOWN

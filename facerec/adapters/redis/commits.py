@@ -63,11 +63,15 @@ class RedisCommits:
             self._databases.call_many("renew", [(*_who(job), job.ticket, until) for job in jobs])
 
     def _start(self, job: ScanJob, reply: list[bytes]) -> Start:
-        verdict, *rest = (part.decode() for part in reply)
-        if verdict == "unpublished":
-            publish_names(self._databases, job.owner, job.hash)
-            verdict = "done"
-        return Start(verdict, int(rest[0]) if rest else 0, *rest[1:])
+        try:
+            verdict, *rest = (part.decode() for part in reply)
+            start = Start(verdict, int(rest[0]) if rest else 0, *rest[1:])
+        except ValueError as error:
+            raise InternalError(f"the document of {job.hash} is damaged ({error}): run facerec fsck --fix") from error
+        if verdict != "unpublished":
+            return start
+        publish_names(self._databases, job.owner, job.hash)
+        return Start("done", start.image_ticket)
 
     def commit(self, batch: Sequence[Scanned], position: int) -> Written | Moved | Obsolete | JournalGap | Split | Held:
         if len(batch) > 1 and any(len(image.links) > self._links_kept for image in batch):
@@ -114,7 +118,7 @@ class RedisCommits:
     def lost(self, seconds: float) -> list[tuple[str, str]]:
         now = self._clock()
         with mapped_errors():
-            owners = sorted(owner.decode() for owner in self._databases.client(OWN).smembers("owners"))
+            owners = sorted(owner.decode(errors="replace") for owner in self._databases.client(OWN).smembers("owners"))
         return [(owner, found) for owner in owners for found in self._lost_of(owner, seconds, now)]
 
     def _lost_of(self, owner: str, seconds: float, now: float) -> list[str]:
@@ -127,9 +131,10 @@ class RedisCommits:
             return []
         for image_hash in damaged:
             _log_damage(
-                owner, f"the document of {image_hash.decode()} is damaged, so nobody knows whether its job is lost"
+                owner,
+                f"the document of {image_hash.decode(errors='replace')} is damaged, so nobody knows whether its job is lost",
             )
-        return [image_hash.decode() for image_hash in lost]
+        return [image_hash.decode(errors="replace") for image_hash in lost]
 
 
 def _log_damage(owner: str, what: str) -> None:
