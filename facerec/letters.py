@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from facerec.identity import MAX_NAME
 from facerec.jobs import LATEST
 from facerec.nesting import finite
 from facerec.ports import DeadLetter
 
 MAX_REASON = 1000
+MAX_HEADERS = 60_000
+"""Characters; all headers of a message go in one frame, which has 131 072 bytes."""
+_HASH = re.compile(r"[0-9a-f]{1,64}")
+_OF_JOBS = ("facerec-version", "owner", "hash", "name", "ticket", "queued-at", "attempt")
 _OF_LETTERS = ("code", "reason", "buried-at", "attempts")
 
 
 def message_id(headers: Mapping[str, Any]) -> str:
     """``<hash>:<ticket>`` for a job of ours, something new for a message that is none."""
-    if isinstance(headers.get("hash"), str) and isinstance(headers.get("ticket"), int):
-        return f"{headers['hash'][:64]}:{headers['ticket']}"
+    image_hash, ticket = headers.get("hash"), headers.get("ticket")
+    if isinstance(image_hash, str) and _HASH.fullmatch(image_hash) and isinstance(ticket, int):
+        return f"{image_hash}:{ticket}"
     return uuid.uuid4().hex
 
 
 def buried_headers(headers: Mapping[str, Any], code: str, reason: str) -> dict[str, Any]:
     """Those of the message without the broker's own (``x-``), and why, when and after how many attempts it was given up."""
-    return without_brokers(headers) | {
+    return _fitting(without_brokers(headers)) | {
         "code": code,
-        "reason": reason[:MAX_REASON],
+        "reason": reason[:MAX_REASON].encode(errors="replace").decode(),
         "buried-at": f"{time.time():.6f}",
         "attempts": _number(headers.get("attempt")),
     }
@@ -54,7 +61,15 @@ def dead_letter(headers: Mapping[str, Any], size: int) -> DeadLetter:
 
 
 def without_brokers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in headers.items() if not name.startswith("x-")}
+    """Without those either whose names are no texts, which pika gives as bytes."""
+    return {name: value for name, value in headers.items() if isinstance(name, str) and not name.startswith("x-")}
+
+
+def _fitting(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """All headers; of a message that has so many that no more would fit, those of a job of ours, as far as they can be."""
+    if len(repr(headers)) <= MAX_HEADERS:
+        return dict(headers)
+    return {name: headers[name] for name in _OF_JOBS if name in headers and len(repr(headers[name])) <= MAX_NAME * 12}
 
 
 def _text(value: object) -> str:

@@ -49,7 +49,7 @@ class Worker:
         except Stopping:
             self._pulse.close()
             self._parts.pool.close()
-            return True
+            return not self._crashed.is_set()
         for part in (*self._parts.line, self._parts.lookout, self._parts.postman, self._parts.conductor):
             part.start()
         if self._own.grouping:

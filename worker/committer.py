@@ -178,7 +178,12 @@ class Committer:
         return [done for image in images for done in self._written_aside(commits, [image])]
 
     def _catch_up(self) -> None:
-        if not self._rule.catch_up():
+        try:
+            current = self._rule.catch_up()
+        except InternalError as error:
+            log.error("the index cannot follow the journal: %s", error.reason, extra={"action": "reload"})
+            current = False
+        if not current:
             self._rule.load()
 
     def _commit(self, pictures: Sequence[tuple[Flight, Analysis]]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 
 from facerec.encodings import Encodings
 from facerec.errors import FacerecError, ServiceUnavailable
@@ -58,7 +60,7 @@ class Grouper:
             pause = self._step()
         try:
             self._follower.resign()
-        except ServiceUnavailable as error:
+        except FacerecError as error:
             log.debug("could not give the turn away: %s", error.reason, extra={"action": "grouping"})
 
     def _step(self) -> float:
@@ -87,15 +89,17 @@ class Grouper:
     def _search_piece(
         self, owner: str, model: Model, faces: Sequence[int], rows: Encodings, most: int | None
     ) -> list[list[Neighbour]]:
-        found: list[list[Neighbour]] = []
-        answered = threading.Event()
+        found: Future[list[list[Neighbour]]] = Future()
 
         def ask(index: FaceIndex) -> None:
-            found.extend(search_in(index, owner, model, faces, rows, most))
-            answered.set()
+            try:
+                found.set_result(search_in(index, owner, model, faces, rows, most))
+            except Exception as error:  # noqa: BLE001 - raised where it was asked: that thread commits
+                found.set_exception(error)
 
         self._committer.ask(ask, model)
-        while not answered.wait(PAUSE):
+        while True:
+            with suppress(TimeoutError):
+                return found.result(PAUSE)
             if self._stop.is_set():
                 raise Stopping("this worker stops")
-        return found

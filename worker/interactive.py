@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from facerec.encodings import Encodings
-from facerec.errors import BadParam, FacerecError, MalformedJob
+from facerec.errors import BadParam, FacerecError, InternalError, MalformedJob
 from facerec.faces import ENCODING_LENGTH, Analysis, Box, Face, Model
 from facerec.hits import Among, Pairs, nearest_of_images
 from facerec.identity import FACES_PER_IMAGE
@@ -25,6 +26,7 @@ from worker.members import Members
 from worker.pool import EnginePool, Result
 from worker.replies import error_document
 
+log = logging.getLogger(__name__)
 MAX_COUNT = 10_000
 MAX_MATCHES = 50_000
 
@@ -67,8 +69,24 @@ class Interactive:
                 self._enroller.enroll(delivery, request)
             else:
                 raise MalformedJob(f"unknown verb {request.verb[:50]!r}")
-        except FacerecError as error:
-            self._answer(delivery, Reply(False, error_document(error)))
+        except Exception as error:  # noqa: BLE001 - what one request causes must not end the thread that reads all
+            self._answer(delivery, _refusal(error))
+
+    def _ask(
+        self, delivery: Delivery, request: Request, answer: Callable[[FaceIndex], Reply], of: Model | None
+    ) -> None:
+        """Have the committer's thread make the answer, if it is still wanted then."""
+
+        def ask(index: FaceIndex) -> None:
+            if not self._is_wanted(delivery, request):
+                return
+            try:
+                reply = answer(index)
+            except Exception as error:  # noqa: BLE001 - as above, and that thread commits
+                reply = _refusal(error)
+            self._answer(delivery, reply)
+
+        self._committer.ask(ask, of)
 
     def _analyse(self, delivery: Delivery, request: Request) -> None:
         chips = bool(request.parameters.get("chips"))
@@ -91,30 +109,27 @@ class Interactive:
         allowed = self._among(request)
         beyond = None if request.parameters.get("beyond") is None else pair_of(request.parameters, "beyond")
 
-        def ask(index: FaceIndex) -> None:
-            if not self._is_wanted(delivery, request):
-                return
+        def answer(index: FaceIndex) -> Reply:
             model = asked or self._committer.model or self._model
             found = [index.nearest(request.owner, model, probe, int(count), limit, allowed, beyond) for probe in probes]
             rows = [[{"face_id": hit.face_id, "distance": hit.distance} for hit in hits] for hits in found]
             parts = [part.document() for part in self._committer.parts(model, int(since))]
             told = {"known_faces": index.count(request.owner, model), "position": index.position, "parts": parts}
-            self._answer(delivery, Reply(True, {"probes": rows} | told))
+            return Reply(True, {"probes": rows} | told)
 
-        self._committer.ask(ask, of)
+        self._ask(delivery, request, answer, of)
 
     def _matches(self, delivery: Delivery, request: Request) -> None:
         probes = probes_of(request.body)
         of = set_of(request.parameters)
         models_of(request.parameters, len(probes), self._model)
 
-        def ask(index: FaceIndex) -> None:
-            if self._is_wanted(delivery, request):
-                models = models_of(request.parameters, len(probes), self._committer.model or self._model)
-                pairs = matches_in(index, request.owner, models, probes, self._tolerance)
-                self._answer(delivery, Reply(True, matches_document(pairs, request.parameters)))
+        def answer(index: FaceIndex) -> Reply:
+            models = models_of(request.parameters, len(probes), self._committer.model or self._model)
+            pairs = matches_in(index, request.owner, models, probes, self._tolerance)
+            return Reply(True, matches_document(pairs, request.parameters))
 
-        self._committer.ask(ask, of)
+        self._ask(delivery, request, answer, of)
 
     def _among(self, request: Request) -> Among | None:
         """``among`` are face ids, ``gallery`` is the name of a gallery; both may be missing. Raises StoreUnavailable."""
@@ -132,6 +147,14 @@ class Interactive:
     def _answer(self, delivery: Delivery, reply: Reply) -> None:
         self._consumer.reply(delivery, reply)
         self._consumer.ack([delivery])
+
+
+def _refusal(error: Exception) -> Reply:
+    """What is no error of ours is a bug: the log has it, and whoever asked is told that there was one."""
+    if not isinstance(error, FacerecError):
+        log.error("a request broke", exc_info=error, extra={"action": "request_broke"})
+        error = InternalError(f"an error of ours: {type(error).__name__}")
+    return Reply(False, error_document(error))
 
 
 def analysis_reply(result: Result, *, thumbnails: bool = False) -> Reply:

@@ -169,7 +169,9 @@ class Keeper:
         """Whether the store did it. A store that is away is waited for, and then again later; a person is told at once."""
         try:
             self._patience.insist(step, 0.0 if flight.waiting else WAIT)
-        except ServiceUnavailable as error:
+        except Stopping:
+            raise
+        except FacerecError as error:
             self._failed(flight, error)
             return False
         return True

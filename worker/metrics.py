@@ -116,7 +116,8 @@ def _resident(process: int) -> int:
 def _asked(ask: Callable[[], float]) -> float:
     try:
         return ask()
-    except ServiceUnavailable:
+    except (ServiceUnavailable, RuntimeError):
+        # A part that is away, or numbers that changed while they were counted.
         return UNKNOWN
     except FacerecError as error:
         log.error("a number is not known: %s", error.reason, extra={"action": "metrics", "code": error.code})

@@ -57,7 +57,7 @@ class Pulse:
         self._thread.join()
         try:
             self._workers.gone(self._name)
-        except ServiceUnavailable as error:
+        except FacerecError as error:
             log.debug("could not sign off: %s", error.reason, extra={"action": "pulse"})
 
     def _run(self) -> None:
@@ -68,10 +68,13 @@ class Pulse:
             self._wake.clear()
 
     def _beat(self) -> None:
-        if self._health_file and self._is_ready:
-            self._health_file.touch()
         try:
+            if self._health_file and self._is_ready:
+                self._health_file.touch()
             self._workers.alive(self._name, self._state(), FORGOTTEN_AFTER)
+        except (OSError, RuntimeError) as error:
+            # A file system that takes nothing for now, or what is told changed while it was read: the next beat is near.
+            log.error("a beat is left out: %r", error, extra={"action": "pulse"})
         except ServiceUnavailable as error:
             # The front door sees by itself that the store is away.
             log.debug("could not tell that I live: %s", error.reason, extra={"action": "pulse"})

@@ -41,7 +41,7 @@ def _event(text: str) -> Event | None:
     """An event of another kind is None: newer services may send more kinds."""
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(document, dict) and isinstance(document.get("hash"), str) and isinstance(document.get("state"), str):
         return Event(document["hash"], document["state"])

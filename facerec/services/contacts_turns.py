@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from facerec.errors import DeadlineExceeded, ServiceUnavailable
+from facerec.errors import DeadlineExceeded, FacerecError
 from facerec.services.contacts_store import ContactStore, Turn
 
 log = logging.getLogger(__name__)
@@ -61,11 +61,11 @@ class Turns:
             try:
                 if not self._store.keep_turn(turn, self._lease):
                     return
-            except ServiceUnavailable as error:
+            except FacerecError as error:
                 log.warning("a lease could not be renewed: %s", error.reason, extra={"action": "lease"})
 
     def _end(self, turn: Turn) -> None:
         try:
             self._store.end_turn(turn)
-        except ServiceUnavailable as error:
+        except FacerecError as error:
             log.warning("a lease is left to run out: %s", error.reason, extra={"action": "lease"})

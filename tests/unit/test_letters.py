@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from facerec.letters import buried_headers, dead_letter, message_id, redriven_headers
+from facerec.letters import buried_headers, dead_letter, message_id, redriven_headers, without_brokers
 
 
 def test_bury_keeps_the_jobs_headers_and_drops_the_brokers() -> None:
@@ -53,3 +55,25 @@ def test_message_id() -> None:
 def test_a_letter_was_given_up_at_a_time_that_can_be_shown(buried_at: object) -> None:
     letter = dead_letter({"hash": "ab" * 32, "buried-at": buried_at, "name": {"a": "dict"}, "attempts": "3"}, 1)
     assert (letter.buried_at, letter.name, letter.attempts) == (0.0, "", 0)
+
+
+def test_headers_whose_names_are_no_texts_are_left_out() -> None:
+    headers: dict[Any, object] = {b"\xff": 1, "x-death": 2, "owner": "default"}
+    assert without_brokers(headers) == {"owner": "default"}
+
+
+def test_a_letter_with_more_headers_than_fit_keeps_those_of_a_job() -> None:
+    kept = buried_headers(
+        {"owner": "default", "ticket": 7, "name": "x" * 120_000, "much": "y" * 120_000}, "CODE", "\ud800"
+    )
+    assert {name: kept[name] for name in ("owner", "ticket", "code", "reason")} == {
+        "owner": "default",
+        "ticket": 7,
+        "code": "CODE",
+        "reason": "?",
+    }
+    assert not kept.keys() & {"name", "much"}
+
+
+def test_no_id_of_a_message_is_longer_than_a_broker_takes() -> None:
+    assert len(message_id({"hash": "é" * 64, "ticket": 7})) == 32

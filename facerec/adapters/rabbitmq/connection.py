@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 import ssl
 from random import shuffle
+from typing import Any
 
 import pika
+import pika.data
 from pika.connection import Connection
 from pika.exceptions import StreamLostError
 
@@ -15,6 +17,32 @@ from facerec.config import RabbitSettings
 KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3} if hasattr(socket, "TCP_KEEPIDLE") else {}
 """Seconds and probes; for routers that forget idle connections between two heartbeats. macOS has another name for the first,
 which pika does not know: there the heartbeats are all."""
+
+
+_decode_value = pika.data.decode_value
+_SIZES = {b"f": 4, b"d": 8, b"T": 8, b"D": 5}
+"""Of the kinds of header values that may hold what Python has not: numbers that are none, and times after the year 9999."""
+_LENGTH = 4
+
+
+def _value_or_none(encoded: bytes, offset: int) -> tuple[Any, int]:
+    """What pika reads of a header, and None for what Python cannot hold or that is nested too deep.
+
+    pika would take it for a broken connection: the message would come again for ever, and hold up all that is behind it.
+    """
+    try:
+        value, end = _decode_value(encoded, offset)
+    except (ValueError, ArithmeticError, OSError, RecursionError):
+        kind, begin = encoded[offset : offset + 1], offset + 1
+        if kind in _SIZES:
+            return None, begin + _SIZES[kind]
+        if kind in {b"A", b"F"}:
+            return None, begin + _LENGTH + int.from_bytes(encoded[begin : begin + _LENGTH], "big")
+        raise
+    return value, end
+
+
+pika.data.decode_value = _value_or_none
 
 
 def connection_parameters(

@@ -147,8 +147,8 @@ class Subscription:
                 body=body,
                 redelivered=method.redelivered,
                 token=lane.tag(method.delivery_tag),
-                reply_to=properties.reply_to or "",
-                correlation_id=properties.correlation_id or "",
+                reply_to=_text(properties.reply_to),
+                correlation_id=_text(properties.correlation_id),
             )
         )
 
@@ -177,3 +177,8 @@ class Subscription:
     def _redeclare(self) -> None:
         if self._intake.session.connection.is_open and not self._intake.cancelled:
             self._intake.session.redeclare(self.open)
+
+
+def _text(value: object) -> str:
+    """pika gives bytes for what is no text."""
+    return value if isinstance(value, str) else ""

@@ -65,11 +65,15 @@ class RedisCommits:
             self._databases.call_many("renew", [(*_who(job), job.ticket, *claim) for job in jobs])
 
     def _start(self, job: ScanJob, reply: list[bytes]) -> Start:
-        verdict, *rest = (part.decode() for part in reply)
-        if verdict == "unpublished":
-            publish_names(self._databases, job.owner, job.hash)
-            verdict = "done"
-        return Start(verdict, int(rest[0]) if rest else 0, *rest[1:])
+        try:
+            verdict, *rest = (part.decode() for part in reply)
+            start = Start(verdict, int(rest[0]) if rest else 0, *rest[1:])
+        except ValueError as error:
+            raise InternalError(f"the document of {job.hash} is damaged ({error}): run facerec fsck --fix") from error
+        if verdict != "unpublished":
+            return start
+        publish_names(self._databases, job.owner, job.hash)
+        return Start("done", start.image_ticket)
 
     def commit(self, batch: Sequence[Scanned], position: int) -> Written | Moved | Obsolete | JournalGap | Split | Held:
         if len(batch) > 1 and any(len(image.links) > self._links_kept for image in batch):
@@ -136,11 +140,14 @@ class RedisCommits:
             return Lost()
         for image_hash in damaged:
             _log_damage(
-                owner, f"the document of {image_hash.decode()} is damaged, so nobody knows whether its job is lost"
+                owner,
+                f"the document of {image_hash.decode(errors='replace')} is damaged, so nobody knows whether its job is lost",
             )
-        return Lost(
-            frozenset((owner, key.decode()) for key in lost), frozenset((owner, key.decode()) for key in suspected)
-        )
+        return Lost(_images(owner, lost), _images(owner, suspected))
+
+
+def _images(owner: str, hashes: Sequence[bytes]) -> frozenset[Image]:
+    return frozenset((owner, image_hash.decode(errors="replace")) for image_hash in hashes)
 
 
 def _log_damage(owner: str, what: str) -> None:

@@ -156,3 +156,20 @@ def test_an_image_that_the_store_refuses_to_put_aside_is_told_so_and_its_neighbo
         committer.put_aside(commits, cast("Any", image), lambda done, image=image: told.put((image, done)))  # type: ignore[misc]
     expected = {"sound": True, "damaged": refusal, "obsolete": False}
     assert dict(told.get(timeout=LONGEST) for _ in expected) == expected
+
+
+def test_an_index_that_cannot_follow_the_journal_is_loaded_anew(committer: Committer, rule: Rule) -> None:
+    loaded: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    asked: queue.SimpleQueue[FaceIndex] = queue.SimpleQueue()
+    faults = [InternalError("journal entry 7 after position 5")]
+
+    def catch_up() -> bool:
+        if faults:
+            raise faults.pop()
+        return True
+
+    rule.catch_up = catch_up  # type: ignore[method-assign]
+    rule.load = lambda: loaded.put(True)  # type: ignore[attr-defined]
+    committer.ask(asked.put)
+    assert loaded.get(timeout=LONGEST)
+    assert asked.get(timeout=LONGEST) is rule.sets.current

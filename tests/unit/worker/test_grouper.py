@@ -104,3 +104,16 @@ def test_another_question_is_answered_between_two_pieces(line: Line, rows: np.nd
         thread.submit(grouper_of(Crowded())._search, OWNER, Model.HOG, list(range(COUNT)), rows, None).result(LONGEST)
     assert told[:2] == ["piece", "person"]
     assert told.count("piece") == 4
+
+
+def test_a_question_that_breaks_is_told_to_who_asked(
+    line: Line, rows: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("worker.grouper.search_in", broken)
+        with pytest.raises(ZeroDivisionError):
+            grouper_of(line)._search(OWNER, Model.HOG, [1], rows[:1], None)
+    assert grouper_of(line)._search(OWNER, Model.HOG, [4096], rows[:1], None)

@@ -147,3 +147,16 @@ def test_a_sound_wish_is_read() -> None:
 def test_a_wish_that_cannot_be_is_malformed(wish: object) -> None:
     with pytest.raises(MalformedJob):
         wish_and_job(enrol(wish))
+
+
+@pytest.mark.parametrize("verb", ["search", "matches"])
+def test_a_question_that_breaks_is_answered(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that commits asks it."""
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(FaceIndex, "nearest", broken)
+    monkeypatch.setattr(FaceIndex, "matches", broken)
+    reply = answer(verb, {"parameters": json.dumps(SEARCH if verb == "search" else MATCHES)}, PROBES)
+    assert (reply.ok, reply.document["code"]) == (False, "INTERNAL")

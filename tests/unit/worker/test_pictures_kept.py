@@ -296,3 +296,15 @@ def test_a_refused_errand_ends_no_worker(store: ImageStore, monkeypatch: pytest.
 
     assert desk.passed.empty()
     desk.keeper.close()
+
+
+def test_a_store_that_refuses_a_place_fails_that_job_alone(store: ImageStore) -> None:
+    class Refusing(AwayForAWhile):
+        def put(self, place: Place, pictures: Any) -> None:
+            raise InternalError("no such place")
+
+    desk = Desk(Refusing(0))
+    for _ in range(2 * keeper.THREADS):
+        desk.keeper.finished(flight(), ANALYSIS)
+    assert [desk.next()[0] for _ in range(2 * keeper.THREADS)] == ["failed"] * 2 * keeper.THREADS
+    desk.keeper.close()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from facerec.errors import InternalError
+from facerec.errors import InternalError, StoreUnavailable
 from worker import pulse as module
 from worker.pulse import Pulse
 
@@ -69,4 +69,39 @@ def test_a_pulse_that_breaks_ends_the_worker() -> None:
     pulse = Pulse("w", Board(), lambda: {"faces": 1 // 0}, None, ended.set)
     pulse.start()
     assert ended.wait(LONGEST)
+    pulse.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("dictionary changed size during iteration"),
+        OSError(30, "Read-only file system"),
+        StoreUnavailable("Redis: NEVERHEARD of it"),
+        InternalError("Redis refused a command: WRONGTYPE"),
+    ],
+)
+def test_a_beat_that_fails_is_followed_by_another(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EVERY", 0.01)
+    errors = [error]
+
+    def state() -> dict[str, Any]:
+        if errors:
+            raise errors.pop()
+        return {"faces": 3}
+
+    board = Board()
+    pulse = Pulse("w", board, state, None, lambda: pytest.fail("the worker ended"))
+    pulse.start()
+    assert board.told.get(timeout=LONGEST) == {"faces": 3}
+    pulse.close()
+
+
+def test_who_cannot_sign_off_ends_all_the_same() -> None:
+    class Refusing(Board):
+        def gone(self, worker: str) -> None:
+            raise InternalError("Redis refused a command: WRONGTYPE")
+
+    pulse = Pulse("w", Refusing(), dict, None, lambda: None)
+    pulse.start()
     pulse.close()
