@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from benchmarks.ledger.clients import Book, Posted
+from benchmarks.ledger.clients import ERASURE, Book, Posted
 from facerec.adapters.redis import RedisDatabases
 from facerec.adapters.redis.layout import HASH_TO_NAMES, LINKS, OWN
 
-ACCEPTED = 202
 REFUSED = (400, 413, 415, 422)
 
 
@@ -18,9 +17,14 @@ class Balance:
     """Numbers of images, not of posts, but for ``answers``."""
 
     answers: dict[int, int]
+    erasures: dict[int, int]
     accepted: int
     done: int
     failed: int
+    called_lost: int
+    """Accepted, and failed with JOB_LOST."""
+    outages: int
+    """Accepted, and failed because a part of the system was away."""
     reasons: dict[str, int]
     lost: list[str]
     unexpected: list[str]
@@ -30,7 +34,7 @@ class Balance:
 
 def balance(book: Book, databases: RedisDatabases) -> Balance:
     """Compare the book with the databases, once all has ended."""
-    accepted = {entry.hash for entry in book.answered(ACCEPTED)}
+    accepted = {entry.hash for entry in book.accepted()}
     states = {image_hash: document(databases, image_hash) for image_hash in {entry.hash for entry in book.entries}}
     done = {image_hash for image_hash, found in states.items() if found.get("state") == "done"}
     failed = {
@@ -38,10 +42,13 @@ def balance(book: Book, databases: RedisDatabases) -> Balance:
     }
     lost = sorted(accepted - done - failed) + missing_names(book, databases, done)
     return Balance(
-        answers=dict(sorted(Counter(entry.answer for entry in book.entries).items())),
+        answers=dict(sorted(Counter(entry.answer for entry in book.entries if entry.kind != ERASURE).items())),
+        erasures=dict(sorted(Counter(entry.answer for entry in book.entries if entry.kind == ERASURE).items())),
         accepted=len(accepted),
         done=len(accepted & done),
         failed=len(accepted & failed),
+        called_lost=sum(1 for image_hash in accepted & failed if states[image_hash]["code"] == "JOB_LOST"),
+        outages=sum(1 for image_hash in accepted & failed if states[image_hash]["code"] == "SERVICE_UNAVAILABLE"),
         reasons=dict(Counter(states[image_hash]["code"] for image_hash in failed)),
         lost=lost,
         unexpected=unexpected(book, databases, done, failed),
@@ -60,7 +67,7 @@ def missing_names(book: Book, databases: RedisDatabases, done: set[str]) -> list
     names = databases.client(HASH_TO_NAMES)
     return [
         f"the name {entry.name} of {entry.hash}"
-        for entry in book.answered(ACCEPTED)
+        for entry in book.accepted()
         if entry.hash in done and not names.sismember(entry.hash, entry.name)
     ]
 

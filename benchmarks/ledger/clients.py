@@ -13,11 +13,14 @@ from facerec.identity import image_hash
 from tests.drawings import drawing, showing
 
 PEOPLE = 400
+ACCEPTED = 202
+ERASURE = "erasure"
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """One POST and its answer. ``answer`` is the status, or 0 when none came; ``person`` is who is in the picture."""
+    """One POST or, of the kind ``erasure``, DELETE and its answer. ``answer`` is the status, or 0 when none came; ``person`` is who
+    is in the picture."""
 
     hash: str
     name: str
@@ -38,7 +41,17 @@ class Book:
             self.entries.append(entry)
 
     def answered(self, *answers: int) -> list[Posted]:
-        return [entry for entry in self.entries if entry.answer in answers]
+        return [entry for entry in self.entries if entry.answer in answers and entry.kind != ERASURE]
+
+    def accepted(self) -> list[Posted]:
+        """What was promised, and not taken back by an erasure, or by one of which nobody knows whether it was done."""
+        standing: dict[str, list[Posted]] = {}
+        for entry in self.entries:
+            if entry.kind == ERASURE:
+                standing.pop(entry.hash, None)
+            elif entry.answer == ACCEPTED:
+                standing.setdefault(entry.hash, []).append(entry)
+        return [entry for entries in standing.values() for entry in entries]
 
 
 class Client(threading.Thread):
@@ -63,13 +76,17 @@ class Client(threading.Thread):
         count = 0
         while not self._stop_asked.wait(self._pause * self._random.uniform(0.5, 1.5)):
             kind, body, person = self._picture()
-            self._post(kind, body, person, f"client {self._number}/{count}.png")
+            name = f"client {self._number}/{count}.png"
+            self._post(kind, body, person, name)
+            if kind == "erased":
+                self._erase_and_send_again(body, person, name)
             count += 1
         self._session.close()
 
     def _picture(self) -> tuple[str, bytes, str]:
         kinds: list[tuple[float, Callable[[], tuple[str, bytes, str]]]] = [
-            (0.80, self._person),
+            (0.76, self._person),
+            (0.04, self._erased),
             (0.06, lambda: ("nobody", drawing(b'FACES:{"faces": []}'), "")),
             (0.06, self._again),
             (0.02, lambda: ("broken", drawing(b"BROKEN"), "")),
@@ -86,6 +103,10 @@ class Client(threading.Thread):
         self._sent.append((body, person))
         return "person", body, person
 
+    def _erased(self) -> tuple[str, bytes, str]:
+        person = f"person {self._random.randrange(PEOPLE)}"
+        return "erased", showing(person), person
+
     def _again(self) -> tuple[str, bytes, str]:
         if not self._sent:
             return self._person()
@@ -93,8 +114,19 @@ class Client(threading.Thread):
         return "again", body, person
 
     def _post(self, kind: str, body: bytes, person: str, name: str) -> None:
-        try:
-            answer = self._session.post(f"{self._url}/scan/image/{name}", data=body, timeout=20).status_code
-        except requests.RequestException:
-            answer = 0
+        answer = self._ask("POST", f"/scan/image/{name}", body)
         self._book.write(Posted(image_hash(body), name, kind, person, answer))
+
+    def _erase_and_send_again(self, body: bytes, person: str, name: str) -> None:
+        """While its first job is under way. Not again when nobody knows whether the erasure is still to be done."""
+        key = image_hash(body)
+        answer = self._ask("DELETE", f"/images/{key}")
+        self._book.write(Posted(key, name, ERASURE, person, answer))
+        if answer in {200, 404}:
+            self._post("erased", body, person, name)
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> int:
+        try:
+            return self._session.request(method, self._url + path, data=body, timeout=20).status_code
+        except requests.RequestException:
+            return 0

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any
 
-from benchmarks.ledger.world import World, children_of, kill_quietly, stopped
+import redis
+
+from benchmarks.ledger.world import World, children_of, signal_quietly, stopped
 from facerec.topology import SCAN_QUEUE
+from tests.client import wait_until
 
 Fault = Callable[[World], AbstractContextManager[None]]
 
@@ -99,6 +104,90 @@ def redis_connections_cut(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def redis_cannot_save(world: World) -> Iterator[None]:
+    """Its disk is full: MISCONF."""
+    client, in_the_way = world.databases.client(), world.redis.folder / "dump.rdb"
+    client.config_set("save", "3600 1")
+    in_the_way.unlink(missing_ok=True)
+    in_the_way.mkdir()
+    save(client, "err")
+    yield
+    in_the_way.rmdir()
+    save(client, "ok")
+    client.config_set("save", "")
+
+
+def save(client: Any, status: str) -> None:
+    client.bgsave(schedule=True)
+    wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == status, f"saving is {status}")
+
+
+@contextmanager
+def redis_out_of_memory(world: World) -> Iterator[None]:
+    with configured(world, "maxmemory", "1", "0"):
+        yield
+
+
+@contextmanager
+def redis_lacks_replicas(world: World) -> Iterator[None]:
+    with configured(world, "min-replicas-to-write", "1", "0"):
+        yield
+
+
+@contextmanager
+def configured(world: World, name: str, value: str, before: str) -> Iterator[None]:
+    world.databases.client().config_set(name, value)
+    yield
+    world.databases.client().config_set(name, before)
+
+
+@contextmanager
+def redis_read_only(world: World) -> Iterator[None]:
+    """A replica of a primary that is away: READONLY."""
+    world.databases.client().replicaof("127.0.0.1", 1)
+    yield
+    world.databases.client().replicaof("NO", "ONE")
+
+
+@contextmanager
+def redis_busy(world: World) -> Iterator[None]:
+    """A script of somebody runs and runs: BUSY."""
+    client = world.databases.client()
+    client.config_set("busy-reply-threshold", "100")
+
+    def hold() -> None:
+        with suppress(redis.RedisError):
+            client.eval("while true do end", 0)
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    yield
+    wait_until(lambda: script_ended(client), "the script is ended")
+    holding.join()
+    client.config_set("busy-reply-threshold", "5000")
+
+
+def script_ended(client: Any) -> bool:
+    try:
+        client.script_kill()
+    except redis.RedisError as error:
+        return "NOTBUSY" in str(error)
+    return False
+
+
+@contextmanager
+def picture_store_away(world: World) -> Iterator[None]:
+    """A file is in its place."""
+    folder = world.pictures
+    aside = folder.with_suffix(".aside")
+    folder.rename(aside)
+    folder.touch()
+    yield
+    folder.unlink()
+    aside.rename(folder)
+
+
+@contextmanager
 def worker_killed(world: World) -> Iterator[None]:
     worker = world.a_worker()
     worker.kill()
@@ -134,8 +223,18 @@ def worker_hangs(world: World) -> Iterator[None]:
 @contextmanager
 def child_killed(world: World) -> Iterator[None]:
     for child in children_of(world.a_worker().pid):
-        kill_quietly(child)
+        signal_quietly(child, signal.SIGKILL)
     yield
+
+
+@contextmanager
+def child_hangs(world: World) -> Iterator[None]:
+    hanging = children_of(world.a_worker().pid)
+    for child in hanging:
+        signal_quietly(child, signal.SIGSTOP)
+    yield
+    for child in hanging:
+        signal_quietly(child, signal.SIGCONT)
 
 
 @contextmanager
@@ -143,7 +242,7 @@ def front_door_killed(world: World) -> Iterator[None]:
     rest = world.stack.rest
     if rest is not None:
         for child in children_of(rest.pid):
-            kill_quietly(child)
+            signal_quietly(child, signal.SIGKILL)
         rest.kill()
     yield
     world.stack.start_rest()
@@ -165,11 +264,18 @@ FAULTS: dict[str, Fault] = {
         redis_hangs,
         redis_slow,
         redis_connections_cut,
+        redis_cannot_save,
+        redis_out_of_memory,
+        redis_lacks_replicas,
+        redis_read_only,
+        redis_busy,
+        picture_store_away,
         worker_killed,
         all_workers_killed,
         worker_ends_in_good_order,
         worker_hangs,
         child_killed,
+        child_hangs,
         front_door_killed,
     )
 }

@@ -43,12 +43,14 @@ class World:
         self.rabbit_proxy = Proxy(rabbit.port)
         self.random = random.Random(seed)
         self.databases = RedisDatabases(redis_settings_of(redis))
+        self.pictures = folder / "pictures"
+        self.pictures.mkdir()
         self.stack = Stack(
             replace(redis_settings_of(redis), port=self.redis_proxy.port),
             replace(rabbit_settings_of(rabbit), port=self.rabbit_proxy.port),
             folder,
             workers=WORKERS,
-            **SETTINGS,
+            **SETTINGS | {"IMAGE_STORE": f"file://{self.pictures}"},
         )
 
     def __enter__(self) -> World:
@@ -90,10 +92,10 @@ def _parent(entry: Path) -> int | None:
         return None
 
 
-def kill_quietly(process: int) -> None:
-    """SIGKILL, unless it is gone already."""
+def signal_quietly(process: int, number: signal.Signals) -> None:
+    """Nothing when it is gone already."""
     try:
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, number)
     except ProcessLookupError:
         return
 
