@@ -14,6 +14,7 @@ from facerec.config import child_environment
 from facerec.errors import BadParam, ChildDied, EngineFailure, ModelMissing, TimeLimitExceeded, error_for
 from facerec.faces import Analysis
 from facerec.wire import FramePipe, Task, analysis_of, tell_fds
+from worker.child_output import log_output
 
 START_SECONDS = 120.0
 """A child has this long to load its networks; the first one of a machine may have to convert them."""
@@ -41,7 +42,10 @@ class Slot:
                 pass_fds=(child_reads, child_writes),
                 env=child_environment(),
                 stdin=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
             )
+        if self.process.stderr:
+            log_output(self.process.stderr, self.process.pid)
         os.close(child_reads)
         os.close(child_writes)
         self._pipe = FramePipe(we_read, we_write)
