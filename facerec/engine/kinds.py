@@ -23,7 +23,12 @@ _TEXTS = (
     (b"<html", "is a web page (HTML)"),
     (b"<!doctype html", "is a web page (HTML)"),
 )
-_BRANDS = {b"avif": "is an AVIF picture", b"avis": "is an AVIF animation", b"crx ": "is a raw picture (CR3)"}
+_BRANDS = {
+    b"avif": "is an AVIF picture",
+    b"avis": "is an AVIF animation",
+    b"unif": "is an uncompressed HEIF picture",
+    b"crx ": "is a raw picture (CR3)",
+}
 
 
 def what_it_is(content: bytes) -> str:
