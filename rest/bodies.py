@@ -9,6 +9,7 @@ from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 
+from facerec.engine.kinds import GZIP
 from facerec.errors import BadParam, TooLarge
 
 T = TypeVar("T")
@@ -57,6 +58,13 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"more than {limit} bytes")
 
 
+def plain(body: bytes) -> bytes:
+    """A body that is JSON or a form. Raises BadParam for one that is compressed: nobody undoes that here."""
+    if body.startswith(GZIP):
+        raise BadParam("body", "the body is compressed with gzip: send it as it is")
+    return body
+
+
 def is_multipart(call: Request) -> bool:
     return call.mimetype == "multipart/form-data"
 
@@ -79,7 +87,7 @@ def read_form_of_lists(call: Request, limit: int) -> tuple[dict[str, list[str]],
     boundary = call.mimetype_params.get("boundary", "")
     if not boundary or not boundary.isascii():
         raise BadParam("body", "the Content-Type names no boundary")
-    body = read_body(call, limit + _MULTIPART_EXTRA)
+    body = plain(read_body(call, limit + _MULTIPART_EXTRA))
     # The parser's own limit of memory would count files, too; the body's is enough.
     parser = MultiPartParser(_in_memory, max_form_memory_size=None, max_form_parts=_MULTIPART_PARTS)
     try:

@@ -6,6 +6,7 @@ Workers do the face work, over the queue of those for whom a person waits. Nothi
 from __future__ import annotations
 
 import hmac
+import json
 import socket
 import sys
 from collections.abc import Mapping
@@ -127,13 +128,23 @@ def post_compute() -> Response:
     name, image = the_file(files)
     if "face" not in fields:
         raise BadParam("face", "the multipart body has no field 'face'")
-    face = parse_json(fields["face"], FaceField)
+    face = _face_in(fields["face"])
     box = Box(top=face.top, right=face.right, bottom=face.bottom, left=face.left)
     faces = _analyse(image, box, wanted_model(fields))
     if len(faces) != 1:
         raise InternalError(f"a worker gave {len(faces)} faces for one box")
     found = {field: faces[0][field] for field in ("landmarks", "descriptor")}
     return jsonify({"filename": name, "face": face.model_dump() | found})
+
+
+def _face_in(text: str) -> FaceField:
+    """Raises MalformedJson, BadParam."""
+    face = parse_json(text, FaceField)
+    try:
+        json.dumps(face.model_dump(), allow_nan=False)
+    except ValueError as error:
+        raise BadParam("face", "has a number that JSON has no word for") from error
+    return face
 
 
 def model_number(settings: Settings) -> int:

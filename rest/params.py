@@ -9,7 +9,7 @@ from flask import Request
 from pydantic import BaseModel, ValidationError
 
 from facerec.errors import BadParam, FacerecError, MalformedJson
-from rest.bodies import read_body
+from rest.bodies import plain, read_body
 
 M = TypeVar("M", bound=BaseModel)
 _SHOWN = 100
@@ -36,7 +36,7 @@ def no_query(call: Request) -> None:
 
 def read_json(call: Request, model: type[M], limit: int) -> M:
     """The JSON body. Raises MalformedJson, BadParam, TooLarge."""
-    return parse_json(read_body(call, limit), model)
+    return parse_json(plain(read_body(call, limit)), model)
 
 
 def parse_fields(fields: Mapping[str, str], model: type[M]) -> M:

@@ -27,6 +27,7 @@ from facerec.errors import (
 )
 from facerec.faces import Analysis
 from facerec.wire import FramePipe, Task, analysis_of, tell_fds
+from worker.child_output import log_output
 
 _LONGEST_REASON = 10_000
 CHILD = "worker.child"
@@ -67,8 +68,11 @@ class Slot:
                     pass_fds=(child_reads, child_writes),
                     env=child_environment(),
                     stdin=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
                 )
             opened.pop_all()
+        if self.process.stderr:
+            log_output(self.process.stderr, self.process.pid)
         os.close(child_reads)
         os.close(child_writes)
         self._pipe = FramePipe(we_read, we_write)

@@ -11,7 +11,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from math import sqrt
 
@@ -30,7 +30,10 @@ from PIL import (
 )
 from PIL.ExifTags import Base
 
+from facerec.engine.heif import check_codec
+from facerec.engine.kinds import FORMATS, what_it_is
 from facerec.engine.modes import to_rgb
+from facerec.engine.native import libtiff_errors
 from facerec.engine.options import EngineOptions
 from facerec.engine.png import check_png
 from facerec.errors import TooLarge, UnreadableImage, UnsupportedImage
@@ -126,7 +129,8 @@ def decode(image: bytes, options: EngineOptions) -> Picture:
             opened.draft(None, size_within(width, height, options.detect_max_area))
         if opened.format == "PNG":
             check_png(image)
-        opened.load()
+        with libtiff_errors() if opened.format == "TIFF" else nullcontext():
+            opened.load()
         orientation = _orientation(opened)
         upright = to_rgb(opened)
         if orientation in _TRANSPOSITIONS:
@@ -180,6 +184,10 @@ def _whole_pictures_only() -> Iterator[None]:
 def _open(image: bytes, max_pixels: int) -> tuple[str, ImageFile.ImageFile]:
     """The format's name and its reader, with nothing but the header read."""
     name, reader = _format_of(image)
+    if name == "HEIF":
+        check_codec(image)
+    if name == "WEBP":
+        _check_length(image)
     opened = reader(io.BytesIO(image))
     width, height = opened.size
     if width < 1 or height < 1:
@@ -189,11 +197,18 @@ def _open(image: bytes, max_pixels: int) -> tuple[str, ImageFile.ImageFile]:
     return name, opened
 
 
+def _check_length(webp: bytes) -> None:
+    """A WebP that is cut off has no more than a decoder that cannot be made. The last byte may be padding."""
+    size = 8 + int.from_bytes(webp[4:8], "little")
+    if len(webp) + 1 < size:
+        raise UnreadableImage(f"the picture is cut off: of {size} bytes there are {len(webp)}")
+
+
 def _format_of(image: bytes) -> tuple[str, _Reader]:
     for name, fits, reader in _FORMATS:
         if fits(image):
             return name, reader
-    raise UnsupportedImage("no picture of a supported format (JPEG, PNG, GIF, WebP, BMP, TIFF, HEIC)")
+    raise UnsupportedImage(f"no picture of a supported format ({FORMATS}): it {what_it_is(image)}")
 
 
 def _orientation(opened: ImageFile.ImageFile) -> int:

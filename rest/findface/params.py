@@ -17,7 +17,7 @@ from werkzeug.datastructures import MultiDict
 
 from facerec.errors import BadParam, MalformedJson
 from facerec.faces import Box
-from rest.bodies import is_multipart, read_body, read_form_of_lists
+from rest.bodies import is_multipart, plain, read_body, read_form_of_lists
 
 T = TypeVar("T")
 _SHOWN = 100
@@ -139,7 +139,7 @@ def read_params(call: Request, photos: int, limit: int) -> Params:
         fields, files = read_form_of_lists(call, max(1, photos) * limit)
         return Params(values | _single(fields.items()), files)
     # A photo in base64 is a third longer.
-    body = read_body(call, photos * (limit * 4 // 3 + 1024) + _TEXT_LIMIT)
+    body = plain(read_body(call, photos * (limit * 4 // 3 + 1024) + _TEXT_LIMIT))
     if not body.strip():
         return Params(values, {})
     if call.mimetype == "application/x-www-form-urlencoded" and not body.lstrip().startswith(b"{"):

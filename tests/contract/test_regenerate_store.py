@@ -24,7 +24,7 @@ from facerec.adapters.redis import (
 )
 from facerec.adapters.redis.layout import ASIDE_FACES, ASIDE_LINKS, FACES, LINKS, OWN
 from facerec.errors import Conflict
-from facerec.faces import Box, Model
+from facerec.faces import Analysis, Box, Model
 from facerec.identity import DEFAULT_OWNER, face_id
 from facerec.jobs import ScanJob
 from facerec.loading import load_index, load_sets
@@ -274,6 +274,39 @@ def test_a_worker_that_was_overtaken_follows_the_switch(world: World) -> None:
     world.places |= behind.places
     world.regenerate(run)
     world.assert_sound()
+
+
+@pytest.mark.parametrize("meanwhile", [False, True], ids=["at once", "after it was found anew"])
+@pytest.mark.parametrize("switched", [False, True], ids=["before the switch", "after it"])
+def test_a_removed_face_comes_back_to_both_sets(world: World, *, meanwhile: bool, switched: bool) -> None:
+    one, two = world.scan("one.jpg", 0.0, 5.0), world.scan("two.jpg", 0.3)
+    run = world.start()
+    world.regenerate(run)
+    if switched:
+        world.switch(run)
+    back, stays = face_id(one.ticket, 0), face_id(one.ticket, 1)
+    assert RedisFaceBook(world.databases).drop(DEFAULT_OWNER, back, 0.6)
+    assert world.matches(one) == []
+    if meanwhile:
+        world.regenerate(run)
+    world.rule.catch_up()
+    model = world.rule.sets.model or Model.HOG
+    at = replace(analysis(10.0 if switched else 0.0, model=model).faces[0], box=box(0))
+    job = replace(one, ticket=world.admissions.admit(DEFAULT_OWNER, one.hash, "one.jpg").ticket)
+    assert world.rule.finish([to_scanned(job, one.ticket, Analysis(100, 100, model, (at,)), restores=(back,))]).written
+    world.assert_sound()
+    world.regenerate(run)
+    world.assert_sound()
+    ways = ("roll back", "cut over") if switched else ("cut over", "roll back")
+    for way in ways:
+        assert world.matches(one) == ["two.jpg"]
+        assert world.matches(two) == ["one.jpg"]
+        document = world.admissions.image(DEFAULT_OWNER, one.hash)
+        assert document
+        assert [each["id"] for each in document["faces"]] == [back, stays]
+        world.switch(run, way)
+        world.rule.catch_up()
+        world.assert_sound()
 
 
 def test_erased_and_changed_images_are_so_in_both_sets(world: World) -> None:

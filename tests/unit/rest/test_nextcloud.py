@@ -183,6 +183,7 @@ def test_an_ordinary_token_is_as_good(guarded_client: FlaskClient, guarded: Fron
         (form(face=json.dumps({"left": 1})), 400, "top"),
         (form(face=json.dumps(FACE | {"left": "x"})), 400, "left"),
         (form(face=json.dumps(FACE | {"left": 1e30})), 400, "left"),
+        (form(face=json.dumps(FACE | {"note": [float("nan")]})), 400, "face"),
         (form(b"text", face=json.dumps(FACE)), 415, None),
         (form(b"", face=json.dumps(FACE)), 415, None),
     ],

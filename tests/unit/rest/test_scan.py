@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from dataclasses import replace
 from urllib.parse import quote
@@ -222,3 +223,25 @@ def test_what_a_url_gives_must_be_a_picture(client: FlaskClient, front: Front) -
 
     assert client.post("/scan/url", json={"url": URL}).status_code == 415
     assert front.publisher.jobs == []
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/scan/url", "application/json"),
+        ("/v1/detect", "application/json"),
+        ("/identify", "multipart/form-data; boundary=x"),
+    ],
+)
+def test_a_body_that_is_compressed_is_told_so(client: FlaskClient, path: str, content_type: str) -> None:
+    answer = client.post(path, data=gzip.compress(b'{"url": "http://x"}'), content_type=content_type)
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "BAD_PARAM")
+    assert answer.get_json()["reason"] == "the body is compressed with gzip: send it as it is"
+
+
+def test_an_empty_or_compressed_picture_is_told_so(client: FlaskClient) -> None:
+    for body, cause in ((b"", "it is empty"), (gzip.compress(IMAGE), "it is compressed with gzip")):
+        for data in ({"data": body}, {"data": {"file": (io.BytesIO(body), "a.jpg")}}):
+            answer = client.post("/scan/image/a.jpg", **data)
+            assert (answer.status_code, answer.get_json()["code"]) == (415, "UNSUPPORTED_IMAGE")
+            assert cause in answer.get_json()["reason"]

@@ -176,6 +176,10 @@ for _, image in ipairs(images) do
     last = write_journal(length, 'add', image.owner, image.hash, image.ticket, image.records)
   end
   list_faces(image)
+  -- As the image was, the set aside may have the faces under other ids. Who committed this reads of it with what comes next.
+  if image.restored and withdraw_aside(image.p, image.hash) > 0 then
+    write_journal(length, 'aside', image.owner, image.hash, image.ticket, {})
+  end
   owe_aside(image.p, image.hash)
   if image.restored then
     note_restored(image, faces)
