@@ -118,13 +118,15 @@ def _check(analysis: Analysis, task: Task) -> None:
         raise ValueError(f"{count} faces")
     if count > FACES_PER_IMAGE and task.boxes is None and not task.chips:
         raise ValueError(f"{count} faces of one picture")
-    if task.model not in (None, analysis.model) or any(face.model is not analysis.model for face in analysis.faces):
+    if task.model not in (None, analysis.model):
         raise ValueError("another model")
     if len(analysis.chips) not in (0, count):
         raise ValueError(f"{len(analysis.chips)} chips of {count} faces")
     if analysis.renderings and len(analysis.renderings.thumbnails) != count:
         raise ValueError(f"{len(analysis.renderings.thumbnails)} thumbnails of {count} faces")
     for face in analysis.faces:
+        if face.model is not analysis.model:
+            raise ValueError("a face of another model")
         if not (math.isfinite(face.confidence) and np.isfinite(face.encoding).all()):
             raise ValueError("a face with what is no number")
         if any(max(abs(point.x), abs(point.y)) >= _BEYOND for point in face.landmarks):
