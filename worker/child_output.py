@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-import threading
+from collections.abc import Callable
+from functools import partial
 from typing import IO
+
+from worker.guard import guarded_thread
 
 log = logging.getLogger(__name__)
 _LONGEST = 2000
 """Bytes of a line; what is longer becomes several."""
 
 
-def log_output(stream: IO[bytes], pid: int) -> None:
+def log_output(stream: IO[bytes], pid: int, crashed: Callable[[], None]) -> None:
     """Log each line from now on until the process is gone, from a thread of its own; the stream is closed then."""
-    threading.Thread(target=_log_lines, args=(stream, pid), name=f"output-of-{pid}", daemon=True).start()
+    guarded_thread(partial(_log_lines, stream, pid), f"output-{pid}", crashed).start()
 
 
 def _log_lines(stream: IO[bytes], pid: int) -> None:

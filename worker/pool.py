@@ -43,8 +43,8 @@ class EnginePool:
         self._line = Line()
         self._letting_go = threading.Event()
         self._closing = threading.Event()
-        bulk = [Slot({**settings, "gives_way": bool(reserved)}) for _ in range(processes)]
-        urgent = [Slot({**settings, "gives_way": False}) for _ in range(reserved)]
+        bulk = [Slot({**settings, "gives_way": bool(reserved)}, crashed) for _ in range(processes)]
+        urgent = [Slot({**settings, "gives_way": False}, crashed) for _ in range(reserved)]
         self._slots = bulk + urgent
         self._threads = [
             guarded_thread(partial(self._feed, slot, urgent_only=slot in urgent), f"engine-{number}", crashed)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from facerec.config import child_environment
@@ -38,8 +38,9 @@ START_SECONDS = 120.0
 class Slot:
     """A place for a child, and the child that is in it now."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], crashed: Callable[[], None]) -> None:
         self._settings = settings
+        self._crashed = crashed
         self._lock = threading.Lock()
         self._killed = False
         self._pipe: FramePipe | None = None
@@ -72,7 +73,7 @@ class Slot:
                 )
             opened.pop_all()
         if self.process.stderr:
-            log_output(self.process.stderr, self.process.pid)
+            log_output(self.process.stderr, self.process.pid, self._crashed)
         os.close(child_reads)
         os.close(child_writes)
         self._pipe = FramePipe(we_read, we_write)

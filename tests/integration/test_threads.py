@@ -9,12 +9,14 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from facerec.config import RabbitSettings, RedisSettings, Settings, WorkerSettings
 from tests.client import wait_until
+from worker import child_output
 from worker.__main__ import build
 from worker.app import Worker
 from worker.committer import Committer
@@ -31,7 +33,7 @@ from worker.undertaker import Undertaker
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 60.0
-THREADS: dict[str, tuple[type, str]] = {
+THREADS: dict[str, tuple[type | ModuleType, str]] = {
     "committer": (Committer, "_run"),
     "conductor": (Conductor, "_run"),
     "consumer": (Worker, "_receive"),
@@ -40,6 +42,7 @@ THREADS: dict[str, tuple[type, str]] = {
     "intake": (Intake, "_run"),
     "keeper": (Keeper, "_run"),
     "lookout": (Lookout, "_run"),
+    "output": (child_output, "_log_lines"),
     "postman": (Postman, "_run"),
     "pulse": (Pulse, "_run"),
     "regenerator": (Regenerator, "_run"),

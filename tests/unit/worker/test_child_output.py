@@ -21,7 +21,7 @@ def test_each_line_is_a_record(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "worker.child_output")
     child = subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=subprocess.PIPE)
     assert child.stderr
-    log_output(child.stderr, child.pid)
+    log_output(child.stderr, child.pid, crashed=pytest.fail)
     wait_until(lambda: child.stderr is None or child.stderr.closed, "all is read")
     child.wait()
     said = [record.getMessage().removeprefix("an engine process says: ") for record in caplog.records]
