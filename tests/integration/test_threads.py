@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import logging
 import re
 import threading
@@ -109,7 +110,10 @@ def test_a_worker_whose_thread_breaks_says_so_and_ends(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def broken(*_: Any, **__: Any) -> None:
+    def broken(*given: Any, **__: Any) -> None:
+        for each in given:
+            if isinstance(each, io.IOBase):
+                each.close()  # what this thread alone would have read
         raise ZeroDivisionError(name)
 
     monkeypatch.setattr(*THREADS[name], broken)
