@@ -70,7 +70,8 @@ class JournalEntry:
     """One change of the sets of known faces. ``position`` counts from 1 without gaps.
 
     ``operation`` is ``add`` to the current set or ``remove`` from both; or of a regeneration (`facerec.sets`): ``aside``, an
-    image in the set aside from now on (without records: out of it); ``open``, ``switch``, ``close``, whose ticket tells the models of the two sets.
+    image in the set aside from now on (without records: out of it); ``open``, ``switch``, ``close``, whose ticket tells the
+    models of the two sets.
     """
 
     position: int

@@ -6,7 +6,7 @@ local found = {''}
 for _, entry in ipairs(redis.call('ZRANGEBYLEX', key, first, last, 'LIMIT', 0, count)) do
   found[1] = entry
   local name, hash = entry:match('^(.*)\31(%x+)$')
-  local is_known = redis.call('HEXISTS', p .. 'names:' .. hash, name) == 1
+  local is_known = hash and redis.call('HEXISTS', p .. 'names:' .. hash, name) == 1
   local is_published = is_known and in_database(HASH_TO_NAMES, 'SISMEMBER', p .. hash, name) == 1
   if is_known and not is_published then
     found[#found + 1] = name
