@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 from facerec.errors import UnreadableImage
 
 _STDERR = 2
 _READ = 64 * 1024
 _alone = threading.Lock()
+
+
+def _scratch() -> IO[bytes]:
+    """In memory on Linux, where an engine process may have no folder that it can write to."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("native-errors"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 @contextmanager
@@ -22,7 +31,7 @@ def native_errors() -> Iterator[list[str]]:
     The error output belongs to the whole process: what another thread writes there meanwhile is among the lines.
     """
     lines: list[str] = []
-    with _alone, tempfile.TemporaryFile() as file:
+    with _alone, _scratch() as file:
         before = os.dup(_STDERR)
         os.dup2(file.fileno(), _STDERR)
         try:

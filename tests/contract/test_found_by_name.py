@@ -121,6 +121,7 @@ def test_what_an_earlier_release_left_there_is_not_believed(shop: Shop) -> None:
     """It finishes and erases images without knowing of the list."""
     done = shop.done("done.jpg")
     own = shop.databases.client(OWN)
+    own.zadd("unfinished:names", {"done and nothing of ours": 0})
     own.zadd("unfinished:names", {f"done.jpg\x1f{done.hash}": 0, f"gone.jpg\x1f{'0' * 64}": 0})
     assert shop.found("done") == [done.hash]
     assert shop.found("gone") == []
