@@ -72,7 +72,7 @@ def test_the_detector_is_kept_in_a_file_that_goes_with_it(
 
 def test_memory_that_nobody_can_tell_is_no_number(macos: None) -> None:
     metrics = WorkerMetrics()
-    metrics.watch(index=_Nothing(), jobs=int, children=tuple, waiting=int, dead=int)
+    metrics.watch(index=_Nothing(), jobs=int, children=tuple, waiting=int, oldest=float, dead=int)
     text = generate_latest(metrics.registry).decode()
     assert "facerec_index_faces 0.0" in text
     assert "facerec_engine_memory_bytes" not in text
