@@ -161,8 +161,9 @@ class Keeper:
 
     def _remove(self, flight: Flight, done: Callable[[], None]) -> None:
         job = flight.job
-        # The mark of erasure is not older than this job, so nothing that was sent afterwards is touched.
-        if self._done(flight, lambda: self._store.erase(job.owner, job.hash, job.ticket)):
+        # The mark of erasure is not older than this job and what it was begun for, so nothing that was sent afterwards is touched.
+        ticket = max(job.ticket, flight.image_ticket)
+        if self._done(flight, lambda: self._store.erase(job.owner, job.hash, ticket)):
             done()
 
     def _done(self, flight: Flight, step: Callable[[], object]) -> bool:

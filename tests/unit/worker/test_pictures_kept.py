@@ -203,6 +203,16 @@ def test_an_erased_job_removes_what_it_stored(desk: Desk, store: ImageStore) -> 
     assert store.get(sent_again, "original") == BODY
 
 
+def test_an_erased_job_removes_what_it_stored_under_a_newer_ticket_than_its_own(desk: Desk, store: ImageStore) -> None:
+    """Its own was given to another image, since the store had been emptied."""
+    mine, place = flight(), Place("default", PLACE.hash, 8)
+    mine.image_ticket = place.ticket
+    store.put(place, {"original": BODY})
+    desk.keeper.erased(mine, lambda: desk.passed.put(("done", None)))
+    assert desk.next() == ("done", None)
+    assert store.get(place, "original") is None
+
+
 def test_a_removal_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "WAIT", 0.1)
     desk = Desk(Away())
