@@ -77,6 +77,17 @@ def test_names_are_text_and_never_markup(page: Page, site: Stack) -> None:
     assert page.title() not in {"1", "2"}
 
 
+def test_a_name_that_turns_text_around_is_written_out(page: Page, site: Stack) -> None:
+    """With U+202E the end of this one would look like exe.png."""
+    image_hash = site.scan(drawing(), "holiday/gnp.\u202eexe.png")
+    site.wait_ended([image_hash])
+    for view in ("images", f"image/{image_hash}"):
+        page.goto(f"{site.url}/#/{view}")
+        expect(page.get_by_text("gnp.\\u202eexe.png").first).to_be_visible()
+        assert "\u202e" not in page.content()
+        assert "\u202e" not in page.title()
+
+
 def test_a_script_that_got_into_the_page_would_not_run(browser: Browser, site: Stack) -> None:
     context = browser.new_context()
     page = context.new_page()

@@ -1,16 +1,34 @@
 /** Making elements: text is always set as text, never as markup. */
 
 const SVG = "http://www.w3.org/2000/svg";
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+const SHOWN = ["title", "alt", "aria-label"];
 
-/** An element. Attributes that begin with "on" are listeners; false, null and undefined leave an attribute out. */
+/** A text with the signs that turn the text behind them around written out: a name must not look like another. */
+export function visible(text) {
+  if (typeof text !== "string") return text;
+  return text.replace(TURNING, (sign) => `\\u${sign.charCodeAt(0).toString(16)}`);
+}
+
+/** Children without those that are left out. */
+function present(children) {
+  return children.flat().filter((child) => child !== null && child !== undefined && child !== false).map(visible);
+}
+
+/**
+ * An element. Attributes that begin with "on" are listeners; false, null and undefined leave an attribute out. Texts are shown as
+ * `visible` has them.
+ */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+    else if (value !== false && value !== null && value !== undefined) {
+      element.setAttribute(name, SHOWN.includes(name) ? visible(value) : value);
+    }
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...present(children));
   return element;
 }
 
@@ -37,7 +55,7 @@ export function stamp(id) {
 
 /** Put children in the place of what was there. */
 export function fill(parent, ...children) {
-  parent.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  parent.replaceChildren(...present(children));
 }
 
 export function show(element, visible) {

@@ -1,5 +1,7 @@
 /** Numbers, times and reasons for people. */
 
+import { visible } from "./dom.js";
+
 const whole = new Intl.NumberFormat("en");
 const moment = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
 
@@ -64,5 +66,5 @@ export function reason(code, detail) {
 /** What an image is called: its first name without the folders, or its hash. */
 export function title(image) {
   const name = image.names?.[0];
-  return name ? name.split("/").pop() || name : image.hash.slice(0, 12);
+  return name ? visible(name.split("/").pop() || name) : image.hash.slice(0, 12);
 }

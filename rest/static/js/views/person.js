@@ -1,7 +1,7 @@
 /** One person: the name, its faces, who may be the same, and what is wrong. */
 
 import { call, get, post } from "../api.js";
-import { fill, h, icon, show, stamp } from "../dom.js";
+import { fill, h, icon, show, stamp, visible } from "../dom.js";
 import { attempt, toast } from "../notices.js";
 import { count, distance } from "../words.js";
 import { Choosing } from "./choosing.js";
@@ -72,8 +72,8 @@ class Person {
 
   #draw() {
     const { name, faces, thumbnail, hidden } = this.person;
-    this.parts.title.textContent = name ?? "Somebody without a name";
-    document.title = `${name ?? "Person"} · facerec`;
+    this.parts.title.textContent = visible(name) ?? "Somebody without a name";
+    document.title = `${visible(name) ?? "Person"} · facerec`;
     this.parts.count.textContent = count(faces, "face");
     fill(this.parts.cover, face(thumbnail, ""));
     const field = this.parts.form.elements.namedItem("name");
