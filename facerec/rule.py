@@ -105,6 +105,8 @@ class ScanRule:
 
     def load(self) -> None:
         """Build the index from the store and follow the journal to its end. Raises StoreUnavailable."""
+        if self.index.position:
+            self._journal.overtake(self.index.position)
         try:
             while True:
                 self.sets = load_sets(self._journal, self._note_progress)

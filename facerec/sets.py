@@ -32,6 +32,9 @@ class SetsJournal(Journal, Protocol):
 
     def state(self) -> SetsState: ...
 
+    def overtake(self, position: int) -> None:
+        """Go on behind ``position``, which an index has reached, unless the journal has: no entry may stand where another did."""
+
     def load_aside(self) -> Iterable[KnownFaces]:
         """As the images of `Journal.load`, of the set aside."""
 

@@ -17,10 +17,12 @@ import pytest
 
 from facerec.adapters.redis import (
     RedisAdmissions,
+    RedisAudit,
     RedisChanges,
     RedisCommits,
     RedisDatabases,
     RedisJournal,
+    RedisRepairs,
     RedisWebhooks,
 )
 from facerec.adapters.redis.layout import OWN
@@ -31,6 +33,8 @@ from facerec.jobs import ScanJob
 from facerec.ports import Change, Delivery, Lost, Start
 from facerec.rule import ScanRule, to_scanned
 from facerec.selection import joined
+from facerec.services.fsck import Fsck
+from facerec.services.links import LinkCheck
 from facerec.topology import SCAN_QUEUE
 from facerec.wire import Task
 from tests.client import wait_until
@@ -346,6 +350,36 @@ def test_images_of_jobs_that_waited_and_of_new_ones_share_no_face_ids(world: Wor
     assert len(set(ids)) == len(ids) == 10
     for old, new in zip(waiting, fresh, strict=True):
         assert world.admissions.matching_names(DEFAULT_OWNER, old.hash) == [new.name]
+
+
+def test_no_index_of_before_is_believed_however_far_the_journal_went_since(
+    world: World, databases: RedisDatabases
+) -> None:
+    slow = ScanRule(world.commits, RedisJournal(databases), 0.6)
+    for n in range(3):
+        assert world.finish(world.upload(unique_bytes(), f"{n}.jpg"), 10.0 * n)
+    slow.load()
+    for database in range(7):
+        databases.client(database).flushdb()
+    # The other worker notices; it goes on to where the slow one stands, and beyond.
+    jobs = [world.upload(unique_bytes(), f"new {n}.jpg") for n in range(5)]
+    for n, job in enumerate(jobs):
+        ticket = world.begin(job).image_ticket
+        assert world.rule.finish([to_scanned(job, ticket, analysis(100.0 + 10.0 * n))]).written
+    late = world.upload(unique_bytes(), "late.jpg")
+    late_ticket = world.begin(late).image_ticket
+    assert slow.finish([to_scanned(late, late_ticket, analysis(10.0))]).written
+    assert world.admissions.matching_names(DEFAULT_OWNER, late.hash) == []
+    assert len(slow.index) == 6
+    assert (
+        Fsck(
+            RedisAudit(databases),
+            RedisRepairs(databases),
+            LinkCheck(RedisAudit(databases), RedisJournal(databases), 0.6),
+        )
+        .run()
+        .clean
+    )
 
 
 def test_a_new_upload_of_the_same_picture_with_an_old_jobs_ticket_keeps_both_names(world: World) -> None:

@@ -61,6 +61,9 @@ class RedisJournal:
         told = self._databases.call("reload", JOURNAL_LENGTH, position)
         return int(told) if told else None
 
+    def overtake(self, position: int) -> None:
+        self._databases.call("journal_overtake", JOURNAL_LENGTH, position)
+
     def since(self, position: int) -> tuple[JournalEntry, ...] | JournalGap:
         last = self.position()
         if last == position:
