@@ -51,8 +51,9 @@ THREADS: dict[str, tuple[type | ModuleType, str]] = {
     "undertaker": (Undertaker, "_run"),
 }
 """Those of a worker, and what each of them runs."""
-OF_CLIENTS = re.compile(r"facerec .*|webhook|ThreadPoolExecutor.*|of the test.*")
-"""Threads of connections, which are made anew when they are needed next, and of pools, which hand on what their tasks raise."""
+OF_CLIENTS = re.compile(r"facerec .*|webhook|ThreadPoolExecutor.*|of the test.*|Thread|Thread-.*")
+"""Threads of connections, which are made anew when they are needed next, and of pools, which hand on what their tasks raise. Those
+without a name are of other tests and of timers: every other of ours has one."""
 MADE_IN = {
     "facerec/adapters/fetch.py": "Timer",
     "facerec/adapters/rabbitmq/link.py": "_Owner",
