@@ -37,7 +37,7 @@ def bound_rate(caller: str) -> None:
     """Count a request of this caller.
 
     Raises Backpressure, and StoreUnavailable while Redis is away: hardly a route could answer without it anyhow. While it only
-    takes no writes, nobody is counted, so that what only reads goes on.
+    takes no writes, each process counts for itself, so that what only reads goes on within the limit.
     """
     limits = services().settings.rest
     if not limits.rate_limit:

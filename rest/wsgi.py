@@ -10,6 +10,7 @@ from flask import Flask
 
 from facerec.adapters.fetch import UrlFetcher
 from facerec.adapters.imagestore import open_image_store
+from facerec.adapters.memory.rates import MemoryRates
 from facerec.adapters.rabbitmq import RabbitDeadLetters, RabbitJobPublisher, RabbitRequester, TopicLogs
 from facerec.adapters.redis import (
     RedisAdmissions,
@@ -119,7 +120,7 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
         overview=own.overview,
         whereabouts=own.whereabouts,
         sessions=RedisSessions(databases, own.tokens),
-        rates=RedisRates(databases),
+        rates=RedisRates(databases, MemoryRates()),
         pictures=Pictures(own.images, own.whereabouts),
         people=own.people,
         erasure=own.erasure,

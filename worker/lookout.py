@@ -104,12 +104,12 @@ class Lookout:
 
     def _all_jobs_are_claimed(self) -> bool:
         """Whether every job that the broker still holds is claimed by its worker."""
-        standing = self._publisher.standing()
-        if standing.waiting:
+        queues = self._publisher.queue_state()
+        if queues.waiting:
             return False
         consuming = [state for state in self._workers.workers().values() if state.get("consuming")]
         # A broker whose leader is away says that there is neither message nor consumer.
-        return 0 < standing.consumers <= len(consuming) and all(map(self._has_claimed_all, consuming))
+        return 0 < queues.consumers <= len(consuming) and all(map(self._has_claimed_all, consuming))
 
     def _has_claimed_all(self, state: Mapping[str, Any]) -> bool:
         renewed = state.get("claims_renewed")

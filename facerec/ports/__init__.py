@@ -21,7 +21,7 @@ from facerec.ports.answers import (
     Tokens,
     Workers,
 )
-from facerec.ports.broker import Consumer, DeadLetter, DeadLetterBox, Delivery, JobPublisher, Requester, Standing
+from facerec.ports.broker import Consumer, DeadLetter, DeadLetterBox, Delivery, JobPublisher, QueueState, Requester
 from facerec.ports.outside import Errands, ImageStore, Notice, Place, Webhooks, Whereabouts
 from facerec.ports.store import (
     Admission,
@@ -74,12 +74,12 @@ __all__ = [
     "Obsolete",
     "Overview",
     "Place",
+    "QueueState",
     "Rates",
     "Requester",
     "Scanned",
     "Sessions",
     "Split",
-    "Standing",
     "Start",
     "Subscription",
     "Tokens",

@@ -10,7 +10,7 @@ from facerec.jobs import RegenerateJob, Reply, Request, ScanJob
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QueueState:
     """How many scan jobs wait anywhere in the broker, for a try or for the next one, and how many consumers take them.
 
     A job that was delivered and not yet acknowledged is not counted: its consumer has it.
@@ -38,7 +38,7 @@ class JobPublisher(Protocol):
     def depth(self) -> int:
         """How many scan jobs wait for a worker, not older than a second. Raises BrokerUnavailable."""
 
-    def standing(self) -> Standing:
+    def queue_state(self) -> QueueState:
         """Raises BrokerUnavailable."""
 
     def ping(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from facerec.errors import DeadlineExceeded
 from facerec.jobs import Reply, Request, ScanJob
-from facerec.ports import Standing
+from facerec.ports import QueueState
 from facerec.topology import ABANDONED_QUEUE, DELIVERY_LIMIT, INTERACTIVE_QUEUE, SCAN_QUEUE
 from tests.brokers import PATIENCE, Broker, request, scan_job, until
 from tests.stopwatch import stopwatch
@@ -102,18 +102,18 @@ def test_depth_counts_what_waits(broker: Broker) -> None:
     until(lambda: publisher.depth() == 3)
 
 
-def test_standing_counts_jobs_wherever_they_wait_and_who_takes_them(broker: Broker) -> None:
+def test_the_state_of_the_queues_counts_jobs_wherever_they_wait_and_who_takes_them(broker: Broker) -> None:
     publisher = broker.publisher()
-    assert publisher.standing() == Standing(0, 0)
+    assert publisher.queue_state() == QueueState(0, 0)
     publisher.publish(scan_job(ticket=1))
     publisher.retry(scan_job(ticket=2), 60)
-    until(lambda: publisher.standing() == Standing(2, 0))
+    until(lambda: publisher.queue_state() == QueueState(2, 0))
     running = broker.run()
     held = running.inbox.take_one()
-    until(lambda: publisher.standing() == Standing(1, 1))
+    until(lambda: publisher.queue_state() == QueueState(1, 1))
     running.ack(held)
     running.end()
-    until(lambda: publisher.standing() == Standing(1, 0))
+    until(lambda: publisher.queue_state() == QueueState(1, 0))
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.4, 2.2])

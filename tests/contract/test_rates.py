@@ -24,7 +24,7 @@ HOUR = 1 / 3600
 def rates(request: pytest.FixtureRequest) -> Rates:
     if request.param == "memory":
         return MemoryRates()
-    return RedisRates(request.getfixturevalue("databases"))
+    return RedisRates(request.getfixturevalue("databases"), MemoryRates())
 
 
 def test_a_bucket_empties(rates: Rates) -> None:
@@ -55,7 +55,7 @@ def test_many_at_once_get_no_more(rates: Rates) -> None:
 def front_doors(databases: RedisDatabases) -> Iterator[tuple[Rates, Rates]]:
     """Those of two processes."""
     other = RedisDatabases(databases._settings)
-    yield RedisRates(databases), RedisRates(other)
+    yield RedisRates(databases, MemoryRates()), RedisRates(other, MemoryRates())
     other.close()
 
 
@@ -65,12 +65,12 @@ def test_all_front_doors_share_a_bucket(front_doors: tuple[Rates, Rates]) -> Non
 
 
 def test_a_full_bucket_is_no_key(databases: RedisDatabases) -> None:
-    assert RedisRates(databases).take("a", 1000, 1) == 0
+    assert RedisRates(databases, MemoryRates()).take("a", 1000, 1) == 0
     wait_until(lambda: not databases.client().exists("rate:a"), "the key is gone", seconds=10)
 
 
 def test_one_round_trip(databases: RedisDatabases) -> None:
-    rates = RedisRates(databases)
+    rates = RedisRates(databases, MemoryRates())
     rates.take("a", HOUR, 9)
     count: Callable[[], int] = lambda: databases.client().info("stats")["total_commands_processed"]  # noqa: E731
     before = count()
@@ -81,15 +81,27 @@ def test_one_round_trip(databases: RedisDatabases) -> None:
 
 def test_no_replica_is_waited_for(databases: RedisDatabases) -> None:
     lonely = RedisDatabases(replace(databases._settings, replicas=1))
-    assert RedisRates(lonely).take("a", HOUR, 1) == 0
+    assert RedisRates(lonely, MemoryRates()).take("a", HOUR, 1) == 0
     lonely.close()
+
+
+def test_the_limit_holds_while_redis_takes_no_writes(own_redis: RedisServer) -> None:
+    databases = RedisDatabases(redis_settings_of(own_redis))
+    rates = RedisRates(databases, MemoryRates())
+    assert rates.take("a", HOUR, 2) == 0
+    databases.client().config_set("maxmemory", "1")
+    assert [rates.take("b", HOUR, 2) == 0 for _ in range(4)] == [True, True, False, False]
+    databases.client().config_set("maxmemory", "0")
+    assert rates.take("a", HOUR, 2) == 0
+    assert rates.take("a", HOUR, 2) > 0
+    databases.close()
 
 
 def test_nobody_is_counted_without_redis(own_redis: RedisServer) -> None:
     databases = RedisDatabases(redis_settings_of(own_redis))
     own_redis.kill()
     with pytest.raises(StoreUnavailable):
-        RedisRates(databases).take("a", 1, 1)
+        RedisRates(databases, MemoryRates()).take("a", 1, 1)
 
 
 def test_callers_who_ask_no_more_are_forgotten_in_memory() -> None:

@@ -14,7 +14,7 @@ from facerec.adapters.memory.queues import MemoryQueues, Message, decode_headers
 from facerec.errors import DeadlineExceeded
 from facerec.jobs import RegenerateJob, Reply, Request, ScanJob
 from facerec.letters import buried_headers
-from facerec.ports import Delivery, Standing
+from facerec.ports import Delivery, QueueState
 from facerec.topology import (
     ABANDONED_QUEUE,
     DEAD_EXCHANGE,
@@ -78,9 +78,9 @@ class MemoryJobPublisher:
         with self._queues.reached():
             return self._queues.count(SCAN_QUEUE)
 
-    def standing(self) -> Standing:
+    def queue_state(self) -> QueueState:
         with self._queues.reached():
-            return Standing(sum(map(self._queues.count, job_queues())), self._queues.consumers)
+            return QueueState(sum(map(self._queues.count, job_queues())), self._queues.consumers)
 
     def ping(self) -> None:
         self.depth()

@@ -19,7 +19,7 @@ from facerec.config import RabbitSettings
 from facerec.errors import BrokerUnavailable
 from facerec.jobs import RegenerateJob, ScanJob
 from facerec.letters import buried_headers, message_id
-from facerec.ports import Standing
+from facerec.ports import QueueState
 from facerec.topology import (
     DEAD_EXCHANGE,
     DEAD_QUEUE,
@@ -71,14 +71,14 @@ class RabbitJobPublisher:
         """Wait for the confirms of what is on its way, then disconnect."""
         self._link.close()
 
-    def standing(self) -> Standing:
+    def queue_state(self) -> QueueState:
         asked = [self._ask(queue) for queue in job_queues()]
-        return Standing(sum(each.waiting for each in asked), asked[0].consumers)
+        return QueueState(sum(each.waiting for each in asked), asked[0].consumers)
 
     def _ask_depth(self) -> int:
         return self._ask(SCAN_QUEUE).waiting
 
-    def _ask(self, queue: str) -> Standing:
+    def _ask(self, queue: str) -> QueueState:
         return self._link.call(_Ask(queue), monotonic() + self._timeout)
 
     def _confirmed(self, message: Message) -> None:
@@ -107,7 +107,7 @@ def _properties(headers: Mapping[str, Any], expiration: str | None = None) -> Ba
     )
 
 
-class _Ask(Operation[Standing]):
+class _Ask(Operation[QueueState]):
     """How it stands with one queue. One that is gone holds nothing; the next publish declares it again."""
 
     def __init__(self, queue: str) -> None:
@@ -123,12 +123,12 @@ class _Ask(Operation[Standing]):
 
     def _counted(self, channel: Channel, frame: Any) -> None:
         self._session.progress += 1
-        self.finish(Standing(frame.method.message_count, frame.method.consumer_count))
+        self.finish(QueueState(frame.method.message_count, frame.method.consumer_count))
         channel.close()
 
     def _closed(self, _channel: Channel, reason: Exception) -> None:
         if is_closed_with(reason, NOT_FOUND):
-            self.finish(Standing(0, 0))
+            self.finish(QueueState(0, 0))
         else:
             self.fail(lost(reason))
 

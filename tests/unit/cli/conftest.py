@@ -1,7 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,3 +34,19 @@ def facerec(service: StubService, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("FACEREC_URL", service.url)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return Facerec(tmp_path)
+
+
+@pytest.fixture
+def lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes folders of a name unreadable, for the administrator as well, whom no mode keeps out."""
+    scandir = os.scandir
+
+    def lock(name: str) -> None:
+        def locked(path: str) -> Any:
+            if Path(path).name == name:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", locked)
+
+    return lock

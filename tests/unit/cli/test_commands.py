@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -102,19 +101,12 @@ class TestScan:
         assert len(service.uploads) == 1
 
     def test_what_cannot_be_read_is_named_counted_and_passed_over(
-        self, facerec: Facerec, service: StubService, monkeypatch: pytest.MonkeyPatch
+        self, facerec: Facerec, service: StubService, lock: Callable[[str], None]
     ) -> None:
         for name in ("p/a.png", "p/locked/b.png", "p/@eaDir/a.png", "p/drafts/c.png"):
             facerec.put(name)
         os.mkfifo(facerec.folder / "p/pipe.png")
-        scandir = os.scandir
-
-        def locked(path: str) -> Any:
-            if str(path).endswith("locked"):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-            return scandir(path)
-
-        monkeypatch.setattr(os, "scandir", locked)
+        lock("locked")
         arguments = ("scan", "-r", "--exclude", "drafts", "p")
         ended = facerec(*arguments, status=1)
         assert service.uploads == ["p/a.png"]

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import errno
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -99,15 +98,8 @@ def test_what_fits_a_pattern_is_left_out(folder: Path) -> None:
     assert taken(source="@eaDir") == ["@eaDir/a.JPG"], "a folder that is named is taken whatever it is called"
 
 
-def test_a_folder_that_cannot_be_read_is_named_and_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scandir = os.scandir
-
-    def locked(path: str) -> Any:
-        if str(path).endswith("sub"):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", locked)
+def test_a_folder_that_cannot_be_read_is_named_and_passed_over(folder: Path, lock: Callable[[str], None]) -> None:
+    lock("sub")
     found = find_items(["."], folder, recursive=True)
     assert [item.name for item in found.items] == ["a.JPG", "b.png"]
     assert found.unreadable == {"./sub": "Permission denied"}

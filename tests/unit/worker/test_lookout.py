@@ -12,22 +12,22 @@ import pytest
 
 from facerec.errors import InternalError
 from facerec.jobs import ScanJob
-from facerec.ports import Image, Lost, Standing
+from facerec.ports import Image, Lost, QueueState
 from worker.lookout import Lookout
 from worker.pulse import FORGOTTEN_AFTER
 
 SECONDS = 600.0
-IDLE = Standing(waiting=0, consumers=1)
+IDLE = QueueState(waiting=0, consumers=1)
 SURE: Mapping[str, Any] = {"consuming": True, "unclaimed": 0, "claims_renewed": 150.0}
 SUSPECTS: frozenset[Image] = frozenset({("default", "ab" * 32)})
 
 
-def lookout(commits: Mock, standing: Standing = IDLE, *workers: Mapping[str, Any], **others: Any) -> Lookout:
+def lookout(commits: Mock, state: QueueState = IDLE, *workers: Mapping[str, Any], **others: Any) -> Lookout:
     told = {str(number): state for number, state in enumerate(workers or (SURE,))}
     parts: dict[str, Any] = {
         "commits": commits,
         "in_hand": list,
-        "publisher": Mock(standing=lambda: standing),
+        "publisher": Mock(queue_state=lambda: state),
         "workers": Mock(workers=lambda: told),
         "seconds": SECONDS,
         "crashed": Mock(),
@@ -57,25 +57,25 @@ def test_a_job_is_lost_when_it_is_suspected_for_as_long_as_a_silent_worker_is_re
 
 
 def test_suspects_are_forgotten_when_a_job_is_seen_in_between() -> None:
-    commits, now, standings = commits_with(SUSPECTS), [0.0], [IDLE, Standing(1, 1), IDLE]
-    made = lookout(commits, publisher=Mock(standing=Mock(side_effect=standings)), clock=lambda: now[0])
+    commits, now, states = commits_with(SUSPECTS), [0.0], [IDLE, QueueState(1, 1), IDLE]
+    made = lookout(commits, publisher=Mock(queue_state=Mock(side_effect=states)), clock=lambda: now[0])
     for now[0] in (0.0, 100.0, 200.0):
         made.look()
     assert commits.lost.mock_calls == 2 * [call(SECONDS, frozenset())]
 
 
 @pytest.mark.parametrize(
-    ("standing", "workers"),
+    ("state", "workers"),
     [
-        (Standing(waiting=1, consumers=1), [SURE]),
-        (Standing(waiting=0, consumers=2), [SURE]),
-        (Standing(waiting=0, consumers=2), [SURE, {**SURE, "consuming": False}]),
-        (Standing(waiting=0, consumers=0), [SURE]),
+        (QueueState(waiting=1, consumers=1), [SURE]),
+        (QueueState(waiting=0, consumers=2), [SURE]),
+        (QueueState(waiting=0, consumers=2), [SURE, {**SURE, "consuming": False}]),
+        (QueueState(waiting=0, consumers=0), [SURE]),
         (IDLE, [{**SURE, "unclaimed": 3}]),
         (IDLE, [{**SURE, "claims_renewed": 400.0}]),
         (IDLE, [{**SURE, "claims_renewed": None}]),
         (IDLE, [{"jobs": 0}]),
-        (Standing(waiting=0, consumers=2), [SURE, {"consuming": True, "jobs": 3}]),
+        (QueueState(waiting=0, consumers=2), [SURE, {"consuming": True, "jobs": 3}]),
     ],
     ids=[
         "a job waits",
@@ -89,9 +89,9 @@ def test_suspects_are_forgotten_when_a_job_is_seen_in_between() -> None:
         "one of two does not tell",
     ],
 )
-def test_nothing_is_lost_as_long_as_somebody_may_hold_it(standing: Standing, workers: list[dict[str, Any]]) -> None:
+def test_nothing_is_lost_as_long_as_somebody_may_hold_it(state: QueueState, workers: list[dict[str, Any]]) -> None:
     commits = commits_with()
-    lookout(commits, standing, *workers).look()
+    lookout(commits, state, *workers).look()
     commits.lost.assert_not_called()
 
 
