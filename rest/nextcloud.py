@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hmac
 import json
-import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, jsonify, request
@@ -211,18 +210,7 @@ def face_of(face: Mapping[str, Any], model: Model) -> dict[str, Any]:
     }
 
 
-def client_gone(environ: Mapping[str, Any]) -> Any:
-    """A function that tells whether the client has hung up; never, where the server does not show its socket."""
-    connection = environ.get("gunicorn.socket")
-    if connection is None:
-        return lambda: False
-    return lambda: _hung_up(connection)
-
-
-def _hung_up(connection: socket.socket) -> bool:
-    try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except (BlockingIOError, ValueError):  # nothing was sent and nothing closed; TLS sockets take no flags
-        return False
-    except OSError:
-        return True
+def client_gone(environ: Mapping[str, Any]) -> Callable[[], bool]:
+    """A function that tells whether the client has hung up; never, where the server does not say."""
+    found: Callable[[], bool] = environ.get("waitress.client_disconnected", lambda: False)
+    return found

@@ -1,7 +1,7 @@
-"""``python -m tests.integration.rest.fake_front PORT [THREADS] [FIRST]``: the real gunicorn over the fakes.
+"""``python -m tests.integration.rest.fake_front PORT [THREADS] [FIRST]``: the real server over the fakes.
 
-FIRST is how many seconds a request may take to begin and, with PatientSocket's rate, to come; and its answer to be read. THREADS
-serve all, because nobody listens to events.
+FIRST is how many seconds a request may take to begin and, with the rate of `rest.connections`, to come; and its answer to be
+read. THREADS serve all, because nobody listens to events.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from flask import Flask
 from facerec.errors import DeadlineExceeded, ServiceUnavailable
 from facerec.jobs import Reply, Request
 from rest.app import create_app
-from rest.server import FrontServer, PatientSocket
+from rest.listener import PATIENCE
+from rest.server import FrontServer
 from tests.front import FakeRequester, Front
 
 
@@ -32,8 +33,7 @@ class PatientRequester(FakeRequester):
         raise DeadlineExceeded("nobody waits any more" if is_gone() else "somebody waits still")
 
 
-def main(port: int, threads: int = 4, first: float = PatientSocket.FIRST) -> None:
-    PatientSocket.FIRST = first
+def main(port: int, threads: int = 4, first: float = PATIENCE) -> None:
     front = Front()
     settings = replace(front.settings.rest, port=port, threads=threads, event_streams=0)
     front.settings = replace(front.settings, rest=settings)
@@ -46,7 +46,7 @@ def main(port: int, threads: int = 4, first: float = PatientSocket.FIRST) -> Non
     def close() -> None:
         front.publisher.failures["publish"] = ServiceUnavailable("the services are closed")
 
-    FrontServer(settings, make).run()
+    FrontServer(settings, make, patience=first).run()
 
 
 if __name__ == "__main__":

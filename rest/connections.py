@@ -1,0 +1,326 @@
+"""A client's connection: the event loop takes a request whole and sends its answer; a thread has it only in between.
+
+waitress does the work. What is added: a deadline for each part of a request and for its answer, so that no client that is slow or
+silent stays for long; one request at a time, so that who never reads an answer is not served another; errors in our shape.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import socket
+import struct
+import time
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import BadRequest, Error, RequestEntityTooLarge, RequestHeaderFieldsTooLarge
+
+if TYPE_CHECKING:
+    from rest.listener import Listener
+
+log = logging.getLogger(__name__)
+
+RATE = 16 * 1024
+"""Bytes a second that a client sends or reads at least."""
+KEEPALIVE = 75.0
+"""Seconds for which a connection waits for its next request."""
+LINGER = 5.0
+LINGER_BYTES = 64 * 1024 * 1024
+"""How long, and for how many bytes, a client that was answered early may go on sending."""
+_NO_LINGER = struct.pack("ii", 1, 0)
+_PIECE = 256 * 1024
+_PIPELINED = 8 * 1024
+"""Bytes that are read at once: while a body is expected, and else, when they may be many requests in a row."""
+
+
+class Busy(Error):  # type: ignore[misc]
+    """More at once than can be answered soon."""
+
+    code = 503
+    reason = "Service Unavailable"
+    retry_after = 2
+
+
+class Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Refuses what two programs could read in two ways, also where waitress would choose one."""
+
+    is_admitted = False
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.version not in {"1.0", "1.1"}:
+            raise ParsingError("the version is neither HTTP/1.0 nor HTTP/1.1")
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("a length and chunks are named both")
+
+    def close(self) -> None:
+        if self.body_rcv is not None:
+            super().close()
+
+
+class Refusal(ErrorTask):  # type: ignore[misc]
+    """Answers what never became a request."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        document = _document(error)
+        body = json.dumps(document).encode()
+        status = error.code if error.code in {413, 500, 503} else 400
+        self.status = f"{status} {error.reason if status == error.code else 'Bad Request'}"
+        self.response_headers += [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
+        if isinstance(error, Busy):
+            self.response_headers.append(("Retry-After", str(error.retry_after)))
+        log.info("a request was refused: %s", document["reason"], extra={"action": "bad_request"})
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+def _document(error: Error) -> dict[str, str]:
+    if isinstance(error, Busy):
+        return {"code": "BACKPRESSURE", "reason": str(error.body)}
+    if isinstance(error, RequestEntityTooLarge):
+        return {"code": "TOO_LARGE", "reason": "the body is larger than any that is taken here"}
+    if error.code == 500:
+        return {"code": "INTERNAL", "reason": "an error of ours"}
+    if isinstance(error, RequestHeaderFieldsTooLarge):
+        return {"code": "BAD_PARAM", "reason": "the request line and headers are too long", "param": "request"}
+    return {"code": "BAD_PARAM", "reason": f"this is no proper HTTP request: {error.body}", "param": "request"}
+
+
+class Call(WSGITask):  # type: ignore[misc]
+    """A request that the app answers."""
+
+    def build_response_header(self) -> bytes:
+        if self.channel.server.is_ending:
+            self.set_close_on_finish()
+        return bytes(super().build_response_header())
+
+    def set_close_on_finish(self) -> None:
+        """waitress would close a connection after every answer that has no body."""
+        if self.has_body or self.channel.server.is_ending or self.request.connection_close:
+            super().set_close_on_finish()
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        # Of what a proxy may say only this is believed.
+        if self.channel.is_proxy and environ.get("HTTP_X_FORWARDED_PROTO") == "https":
+            environ["wsgi.url_scheme"] = "https"
+        return environ
+
+
+class Connection(HTTPChannel):  # type: ignore[misc]
+    """One client's connection, read and written by the thread of the event loop."""
+
+    task_class = Call
+    error_task_class = Refusal
+    parser_class = Parser
+    server: Listener
+    requests: list[Parser]
+    request: Parser | None
+
+    def __init__(self, server: Listener, sock: socket.socket, addr: tuple[Any, ...], adj: Any, map: Any = None) -> None:  # noqa: A002 - waitress's
+        self.peer = peer_of(addr[0])
+        self.is_proxy = server.is_proxy(addr[0])
+        self._first = server.patience
+        self.until = time.monotonic() + self._first
+        """When the client's time is over, by time.monotonic(); infinite while it is we who keep it waiting."""
+        self._ahead = b""
+        self._is_answered = False
+        self._lingers = False
+        self._left = LINGER_BYTES
+        super().__init__(server, sock, addr, adj, map=map)
+
+    # What the threads and the listener ask
+
+    @property
+    def caller(self) -> tuple[str, str]:
+        headers = self.requests[0].headers if self.requests else {}
+        return self.peer, headers.get("X_API_KEY") or headers.get("AUTHORIZATION") or headers.get("COOKIE") or ""
+
+    @property
+    def body_size(self) -> int:
+        return self.requests[0].body_bytes_received if self.requests else 0
+
+    @property
+    def held(self) -> int:
+        """Bytes of its request and of its answer that are kept here."""
+        coming = self.request or (self.requests[0] if self.requests else None)
+        return int(self.total_outbufs_len) + (coming.body_bytes_received if coming else 0)
+
+    @property
+    def is_dispensable(self) -> bool:
+        """Whether it can be closed to make room: no request of it has come, and none is answered."""
+        return not self.requests and not self.total_outbufs_len and not (self.request and self.request.headers_finished)
+
+    def check_client_disconnected(self) -> bool:
+        """Whether the client has hung up. The event loop does not read while a request is served."""
+        client: socket.socket | None = self.socket
+        try:
+            return client is None or client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    # What comes
+
+    def readable(self) -> bool:
+        return bool(self._lingers or (not self._ahead and super().readable()))
+
+    def handle_read(self) -> None:
+        takes_body = self.request is not None and self.request.headers_finished
+        try:
+            data = self.socket.recv(_PIECE if self._lingers or takes_body else _PIPELINED)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.handle_close()
+            return
+        if self._lingers:
+            self._left -= len(data)
+            if not data or self._left < 0:
+                self.handle_close()
+        elif data:
+            self.received(data)
+        elif takes_body:
+            self.refuse(BadRequest("the body ended too early"))
+        else:
+            self.handle_close()
+
+    def received(self, data: bytes) -> bool:
+        """Take what has come of one request; the next one is looked at when this one's answer has left."""
+        with self.requests_lock:
+            if self.will_close or self.close_when_flushed:
+                return False
+            if self.request is None:
+                self.request = self.parser_class(self.adj)
+                self.until = time.monotonic() + self._first
+            self.until += len(data) / RATE
+            while data and not self.request.completed:
+                data = data[self.request.received(data) :]
+                self._admit(self.request)
+            self._ahead = data
+            if self.request.completed:
+                self._take()
+        return True
+
+    def _admit(self, request: Parser) -> None:
+        """When the headers have come: whether the body may."""
+        if not request.headers_finished or request.error or request.is_admitted:
+            return
+        request.is_admitted = True
+        busy = self.server.refusal_of(self, request.content_length)
+        if busy is not None:
+            request.error, request.completed = busy, True
+        elif request.expect_continue:
+            self.send_continue()
+
+    def _take(self) -> None:
+        request, self.request = self.request, None
+        if request is not None and not request.empty:
+            self.sent_continue = False
+            self.until = math.inf
+            self.requests.append(request)
+            self.server.add_task(self)
+
+    def refuse(self, error: Error) -> None:
+        """Answer the request that is coming with an error."""
+        with self.requests_lock:
+            if self.request is not None:
+                self.request.error, self.request.completed = error, True
+                self._take()
+
+    def turn_away(self) -> None:
+        """Answer, before any request, that there are too many connections."""
+        self.request = self.parser_class(self.adj)
+        self.request.version = "1.1"
+        self.refuse(Busy("too many connections; come again later"))
+
+    # What goes
+
+    def writable(self) -> bool:
+        if self._lingers:
+            return False
+        return bool(super().writable() or (self._ahead and not self.requests))
+
+    def handle_write(self) -> None:
+        if not self.requests:
+            self._flush_exception(self._flush_some)
+        elif self.total_outbufs_len:
+            self._flush_exception(self._flush_some_if_lockable)
+        if not self.connected:
+            return
+        if self.will_close:
+            self.handle_close()
+        elif self.close_when_flushed and not self.total_outbufs_len:
+            self._linger()
+        elif self._ahead and not self.requests and not self.total_outbufs_len:
+            data, self._ahead = self._ahead, b""
+            self.received(data)
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        sent = int(super().send(data, do_close=do_close))
+        self.until += sent / RATE
+        return sent
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        flushed = bool(super()._flush_some(do_close=do_close))
+        if not self.total_outbufs_len:
+            self._is_answered = False
+            if self.request is None:
+                self.until = math.inf
+        return flushed
+
+    def _linger(self) -> None:
+        """Many clients read an early answer only after they have sent everything, and closing a connection with unread bytes
+        resets it before they can."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.handle_close()
+            return
+        self._lingers = True
+        self.until = time.monotonic() + LINGER
+
+    # When time is over
+
+    def check(self, now: float) -> None:
+        """Called now and then: whether the client still has time."""
+        if self._lingers:
+            pass
+        elif self.total_outbufs_len:
+            if not self._is_answered:
+                self._is_answered, self.until = True, now + self._first
+        elif self.requests:
+            self.until = math.inf
+        elif math.isinf(self.until):
+            self.until = now + KEEPALIVE
+        if now > self.until:
+            self._expire()
+
+    def _expire(self) -> None:
+        if self.request is not None and self.request.headers_finished and not self.total_outbufs_len:
+            self.refuse(BadRequest("the body came too slowly"))
+            return
+        if self.total_outbufs_len:
+            # The system would go on trying to send what the client does not read.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.handle_close()
+
+
+def peer_of(host: str) -> str:
+    """Who is counted as one: an address, or a network of IPv6 as one customer gets it (RFC 6177: /64 at least)."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.version == 4:
+        return host
+    mapped = address.ipv4_mapped
+    return str(mapped) if mapped else address.exploded[:19]
