@@ -11,6 +11,7 @@ from pathlib import Path
 
 from facerec import __version__
 from facerec.config import Settings, load_settings, share_metrics
+from facerec.engine.memory import one_heap
 from facerec.errors import ConfigError, FacerecError
 from facerec.logs import set_up_logs
 from facerec.ports import Tokens
@@ -38,6 +39,7 @@ def serve(settings: Settings, metrics_folder: Path | None) -> None:
     """Run until stopped; ``metrics_folder`` is where several processes add up their metrics. Raises ConfigError."""
     if metrics_folder is not None:
         share_metrics(metrics_folder)
+    one_heap()
     # Not at the top, because prometheus_client must be imported after that.
     from rest import wsgi  # noqa: PLC0415
     from rest.server import FrontServer  # noqa: PLC0415

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -97,7 +97,8 @@ def read_form_of_lists(call: Request, limit: int) -> tuple[dict[str, list[str]],
     except ValueError as error:
         raise BadParam("body", f"the multipart body cannot be read: {error}") from error
     parts = {name: _only(name, found) for name, found in files.lists()}
-    read = {name: (part.filename or "", part.stream.read()) for name, part in parts.items()}
+    # getvalue() of an io.BytesIO shares its memory, read() copies it.
+    read = {name: (part.filename or "", cast("io.BytesIO", part.stream).getvalue()) for name, part in parts.items()}
     for _, content in read.values():
         if len(content) > limit:
             raise _too_large(limit)

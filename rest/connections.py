@@ -12,13 +12,14 @@ import math
 import socket
 import struct
 import time
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge, RequestHeaderFieldsTooLarge
+
+from rest.peers import is_proxy, peer_of
 
 if TYPE_CHECKING:
     from rest.listener import Listener
@@ -32,18 +33,20 @@ KEEPALIVE = 75.0
 LINGER = 5.0
 LINGER_BYTES = 64 * 1024 * 1024
 """How long, and for how many bytes, a client that was answered early may go on sending."""
+_QUIET = 1.0
+"""Seconds after which a connection without a request may have to make room for another."""
 _NO_LINGER = struct.pack("ii", 1, 0)
 _PIECE = 256 * 1024
 _PIPELINED = 8 * 1024
 """Bytes that are read at once: while a body is expected, and else, when they may be many requests in a row."""
 
 
-class Busy(Error):  # type: ignore[misc]
-    """More at once than can be answered soon."""
-
-    code = 503
-    reason = "Service Unavailable"
-    retry_after = 2
+_BUSY = b'{"code": "BACKPRESSURE", "reason": "too many requests at once; come again later"}'
+BUSY = (
+    b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 2\r\nContent-Type: application/json\r\n"
+    b"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n%s" % (len(_BUSY), _BUSY)
+)
+"""The answer to what cannot be answered soon; it must cost next to nothing."""
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]
@@ -70,11 +73,9 @@ class Refusal(ErrorTask):  # type: ignore[misc]
         error = self.request.error
         document = _document(error)
         body = json.dumps(document).encode()
-        status = error.code if error.code in {413, 500, 503} else 400
+        status = error.code if error.code in {413, 500} else 400
         self.status = f"{status} {error.reason if status == error.code else 'Bad Request'}"
         self.response_headers += [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
-        if isinstance(error, Busy):
-            self.response_headers.append(("Retry-After", str(error.retry_after)))
         log.info("a request was refused: %s", document["reason"], extra={"action": "bad_request"})
         self.set_close_on_finish()
         self.content_length = len(body)
@@ -82,8 +83,6 @@ class Refusal(ErrorTask):  # type: ignore[misc]
 
 
 def _document(error: Error) -> dict[str, str]:
-    if isinstance(error, Busy):
-        return {"code": "BACKPRESSURE", "reason": str(error.body)}
     if isinstance(error, RequestEntityTooLarge):
         return {"code": "TOO_LARGE", "reason": "the body is larger than any that is taken here"}
     if error.code == 500:
@@ -126,21 +125,34 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def __init__(self, server: Listener, sock: socket.socket, addr: tuple[Any, ...], adj: Any, map: Any = None) -> None:  # noqa: A002 - waitress's
         self.peer = peer_of(addr[0])
-        self.is_proxy = server.is_proxy(addr[0])
+        self.is_proxy = is_proxy(addr[0], server.proxies)
         self._first = server.patience
         self.until = time.monotonic() + self._first
         """When the client's time is over, by time.monotonic(); infinite while it is we who keep it waiting."""
+        self._active = time.monotonic()
         self._ahead = b""
         self._is_answered = False
         self._lingers = False
         self._left = LINGER_BYTES
         super().__init__(server, sock, addr, adj, map=map)
 
+    def add_channel(self, map: Any = None) -> None:  # noqa: A002 - waitress's
+        super().add_channel(map)
+        self.server.by_peer.setdefault(self.peer, set()).add(self)
+
+    def del_channel(self, map: Any = None) -> None:  # noqa: A002 - waitress's
+        super().del_channel(map)
+        of_peer = self.server.by_peer.get(self.peer, set())
+        of_peer.discard(self)
+        if not of_peer:
+            self.server.by_peer.pop(self.peer, None)
+
     # What the threads and the listener ask
 
     @property
     def caller(self) -> tuple[str, str]:
-        headers = self.requests[0].headers if self.requests else {}
+        request = self.requests[0] if self.requests else self.request
+        headers = request.headers if request else {}
         return self.peer, headers.get("X_API_KEY") or headers.get("AUTHORIZATION") or headers.get("COOKIE") or ""
 
     @property
@@ -149,14 +161,16 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     @property
     def held(self) -> int:
-        """Bytes of its request and of its answer that are kept here."""
-        coming = self.request or (self.requests[0] if self.requests else None)
-        return int(self.total_outbufs_len) + (coming.body_bytes_received if coming else 0)
+        """Bytes of its request, as far as it has said them, and of its answer."""
+        come = self.requests[0].body_bytes_received if self.requests else 0
+        coming = max(self.request.content_length, self.request.body_bytes_received) if self.request else 0
+        return int(self.total_outbufs_len) + come + coming
 
-    @property
-    def is_dispensable(self) -> bool:
-        """Whether it can be closed to make room: no request of it has come, and none is answered."""
-        return not self.requests and not self.total_outbufs_len and not (self.request and self.request.headers_finished)
+    def is_idle(self, now: float = math.inf) -> bool:
+        """Whether it can be closed: no request of it has come, none is answered, and it has done nothing for a while."""
+        if self.requests or self.total_outbufs_len or (self.request and self.request.headers_finished):
+            return False
+        return self._lingers or now - self._active > _QUIET
 
     def check_client_disconnected(self) -> bool:
         """Whether the client has hung up. The event loop does not read while a request is served."""
@@ -201,12 +215,13 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             if self.request is None:
                 self.request = self.parser_class(self.adj)
                 self.until = time.monotonic() + self._first
+            self._active = time.monotonic()
             self.until += len(data) / RATE
-            while data and not self.request.completed:
+            while data and self.request is not None and not self.request.completed:
                 data = data[self.request.received(data) :]
                 self._admit(self.request)
             self._ahead = data
-            if self.request.completed:
+            if self.request is not None and self.request.completed:
                 self._take()
         return True
 
@@ -215,9 +230,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         if not request.headers_finished or request.error or request.is_admitted:
             return
         request.is_admitted = True
-        busy = self.server.refusal_of(self, request.content_length)
-        if busy is not None:
-            request.error, request.completed = busy, True
+        if self.server.is_busy_for(self, request):
+            self.request, self.requests, request.completed = None, [], True
+            self.turn_away()
         elif request.expect_continue:
             self.send_continue()
 
@@ -237,10 +252,15 @@ class Connection(HTTPChannel):  # type: ignore[misc]
                 self._take()
 
     def turn_away(self) -> None:
-        """Answer, before any request, that there are too many connections."""
-        self.request = self.parser_class(self.adj)
-        self.request.version = "1.1"
-        self.refuse(Busy("too many connections; come again later"))
+        """Called by the event loop: there is no time for its request."""
+        self.requests = []
+        self.server.turned_away += 1
+        try:
+            self.socket.send(BUSY)
+        except OSError:
+            self.handle_close()
+        else:
+            self._linger()
 
     # What goes
 
@@ -312,15 +332,3 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             # The system would go on trying to send what the client does not read.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self.handle_close()
-
-
-def peer_of(host: str) -> str:
-    """Who is counted as one: an address, or a network of IPv6 as one customer gets it (RFC 6177: /64 at least)."""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if address.version == 4:
-        return host
-    mapped = address.ipv4_mapped
-    return str(mapped) if mapped else address.exploded[:19]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from flask import Blueprint, Flask, Response, request
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
@@ -58,14 +58,17 @@ def describes(operation: Operation) -> Callable[[View], View]:
 
 def register_docs(app: Flask) -> None:
     docs = Blueprint("docs", __name__)
+    made: list[bytes] = []
+
+    @describes(Operation("This description", answer=dict[str, Any], public=True))
+    def get_openapi() -> Response:
+        no_query(request)
+        # Made once: the routes stay, it takes long, and nobody needs a token to ask.
+        made[:] = made or [app.json.dumps(openapi(app)).encode()]
+        return Response(made[0], content_type="application/json")
+
     docs.get("/openapi.json")(get_openapi)
     app.register_blueprint(docs)
-
-
-@describes(Operation("This description", answer=dict[str, Any], public=True))
-def get_openapi() -> Response:
-    no_query(request)
-    return jsonify(openapi(current_app))
 
 
 def openapi(app: Flask) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from rest.context import owner, services
 from rest.docs import Operation, describes
 from rest.hub import Stream
 from rest.models import Hash, State
+from rest.peers import is_proxy, peer_of
 
 HEARTBEAT = 10.0
 """Seconds of silence after which a comment is sent, which also finds out whether the client is still there."""
@@ -64,7 +65,7 @@ def register_events(app: Flask) -> None:
 def get_events() -> Response:
     hashes = _hashes()
     hub = services().hub
-    stream = hub.open(owner(), hashes)
+    stream = hub.open(owner(), _peer(), hashes)
     try:
         first = [_event("ready", {"counts": services().overview.counts(owner())})]
         first += [_state(summary) for summary in services().overview.summaries(owner(), hashes)]
@@ -75,6 +76,12 @@ def get_events() -> Response:
     response.headers["X-Accel-Buffering"] = "no"
     response.call_on_close(lambda: hub.leave(stream))
     return response
+
+
+def _peer() -> str:
+    """Whose streams are counted together, beside those of an owner."""
+    host = request.remote_addr or ""
+    return "" if is_proxy(host, services().settings.rest.trusted_proxies) else peer_of(host)
 
 
 def _hashes() -> list[str]:

@@ -21,8 +21,9 @@ _LISTEN = 1.0
 class Stream:
     """The changes that one client gets."""
 
-    def __init__(self, owner: str, hashes: Collection[str]) -> None:
+    def __init__(self, owner: str, peer: str, hashes: Collection[str]) -> None:
         self.owner = owner
+        self.peer = peer
         self._hashes = frozenset(hashes)
         self._waiting: queue.Queue[Change | None] = queue.Queue(BACKLOG)
         self.ended = False
@@ -56,7 +57,7 @@ class EventHub:
     """At most ``limit`` streams over one subscription, which is there while there are streams.
 
     An owner may open another while more are free than he has: whoever is alone gets half of all, and each owner who takes as
-    many as he can leaves as many to those who come after.
+    many as he can leaves as many to those who come after. The same holds for each address, whatever owners call from it.
     """
 
     def __init__(self, changes: Changes, limit: int) -> None:
@@ -68,21 +69,25 @@ class EventHub:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def open(self, owner: str, hashes: Collection[str] = ()) -> Stream:
-        """A stream of every change from now on. Raises Backpressure, StoreUnavailable, ServiceUnavailable."""
+    def open(self, owner: str, peer: str = "", hashes: Collection[str] = ()) -> Stream:
+        """A stream of every change from now on, for an owner who calls from an address; "" is of a proxy, which may have as many
+        as it likes. Raises Backpressure, StoreUnavailable, ServiceUnavailable.
+        """
         with self._lock:
             if self._closed:
                 raise ServiceUnavailable("this server is about to end")
-            self._check_share(owner)
+            self._check_share(owner, peer)
             if not self._listening:
                 self._listen(self._changes.subscribe())
-            stream = Stream(owner, hashes)
+            stream = Stream(owner, peer, hashes)
             self._streams.add(stream)
             return stream
 
-    def _check_share(self, owner: str) -> None:
+    def _check_share(self, owner: str, peer: str) -> None:
         free = self._limit - len(self._streams)
-        own = sum(stream.owner == owner for stream in self._streams)
+        of_owner = sum(stream.owner == owner for stream in self._streams)
+        of_peer = sum(stream.peer == peer != "" for stream in self._streams)
+        own = max(of_owner, of_peer)
         if free <= 0:
             raise Backpressure(
                 f"all {self._limit} streams of events are taken; ask for the states instead, or come again",
@@ -90,14 +95,10 @@ class EventHub:
             )
         if own >= free:
             raise Backpressure(
-                f"{own} streams of events are yours, and the other {free} are kept for other owners; "
+                f"{own} streams of events are yours, and the other {free} are kept for others; "
                 "close some, or ask for the states instead",
                 _RETRY_AFTER,
             )
-
-    def count(self) -> int:
-        """How many streams there are."""
-        return len(self._streams)
 
     def leave(self, stream: Stream) -> None:
         """The client is gone."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import resource
+import select
 import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Any
 
 from waitress import wasyncore
@@ -16,12 +16,13 @@ from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 
 from facerec.config import RestSettings
-from rest.connections import Busy, Connection
+from rest.connections import BUSY, Connection, Parser
+from rest.peers import is_proxy, peer_of
 from rest.threads import FairThreads
 
 log = logging.getLogger(__name__)
 
-CONNECTIONS = 2000
+CONNECTIONS = 4000
 """Of one process."""
 PATIENCE = 20.0
 """Seconds in which a request's headers come, and a body or an answer goes on, beside what `rest.connections.RATE` gives."""
@@ -31,31 +32,53 @@ BODY = 64 * 1024 * 1024
 """Bytes of the largest body that any route may take, or four times those of an upload; each route has its own limit below."""
 HELD = 256 * 1024 * 1024
 """Bytes of requests that come, and answers that leave, of one peer. They are on disk when they are many."""
-WAITING = 256
+WAITING = 64
 """Requests that wait for a thread."""
 PROBES = frozenset({"/healthz", "/readyz", "/health", "/welcome", "/metrics"})
 """What orchestrators ask for, on threads that nobody else takes."""
 _PROBE_THREADS = 2
-_ACCEPTED = 100
-"""Connections that are taken before those that are there have their turn."""
+STREAMS = "/events"
+"""What lasts for minutes, on threads of its own, too."""
+_BACKLOG = 4096
+"""Connections that the system may make before they are taken: one that it drops comes again after seconds only."""
+LATE = 0.1
+RUNNING_WHEN_LATE = 2
+"""A turn of the event loop that takes longer, in seconds, and how many requests run until it is quick again."""
 _ROUND = 1.0
 """Seconds between two looks at the deadlines."""
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
-    """One port, all its connections in one event loop, and the threads that answer."""
+    """One port, all its connections in one event loop, and the threads that answer. ``beat`` is called while it lives."""
 
     channel_class = Connection
 
-    def __init__(self, app: Callable[..., Any], sock: socket.socket, settings: RestSettings, patience: float) -> None:
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        sock: socket.socket,
+        settings: RestSettings,
+        patience: float,
+        beat: Callable[[], None],
+    ) -> None:
         self.patience = patience
+        self._settings = settings
+        self._beat = beat
         self.is_ending = False
-        self._proxies = settings.trusted_proxies
+        self.proxies = settings.trusted_proxies
+        self.by_peer: dict[str, set[Connection]] = {}
         self._connections = _descriptors(CONNECTIONS)
         self._next_look = 0.0
+        self._held: Counter[str] = Counter()
         self._refused: deque[Connection] = deque()
-        self._requests = FairThreads(settings.threads + settings.event_streams, WAITING, "request")
+        self._parting: deque[socket.socket] = deque()
+        self._parted = 0
+        self.turned_away = 0
+        """Since the last look."""
+        self._requests = FairThreads(settings.threads, WAITING, "request")
         self._probes = FairThreads(_PROBE_THREADS, WAITING, "probe")
+        # Who may listen is known when a request is served, and who may not needs a thread to be told.
+        self._streams = FairThreads(2 * settings.event_streams + 2, WAITING, "stream")
         super().__init__(
             app,
             {},
@@ -67,75 +90,123 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         )
 
     def turn(self, seconds: float = _ROUND) -> None:
-        """One turn of the event loop."""
-        wasyncore.loop(timeout=0 if self._refused else seconds, use_poll=True, map=self._map, count=1)
+        """One turn of the event loop, which waits so long at most for something to do."""
+        poll = select.poll()
+        for number, each in list(self._map.items()):
+            flags = (each.readable() and select.POLLIN) | (each.writable() and select.POLLOUT)
+            if flags:
+                poll.register(number, flags)
+        events = poll.poll(0 if self._refused else int(1000 * seconds))
+        begun = time.monotonic()
+        for number, flags in events:
+            if number in self._map:
+                wasyncore.readwrite(self._map[number], flags)
+            self._look()
         for _ in range(len(self._refused)):
             self._refused.popleft().service()
+        # The loop has the threads wait when it is late: Python runs one of them at a time, and the loop is how all are answered.
+        is_late = time.monotonic() - begun > LATE
+        self._requests.most_running = RUNNING_WHEN_LATE if is_late else self._settings.threads
 
     def add_task(self, channel: Connection) -> None:
         """Called by the event loop: the request of a connection has come."""
         if channel.requests[0].error is None:
-            threads = self._probes if channel.requests[0].path in PROBES else self._requests
-            dropped = threads.add(channel)
-            if not isinstance(dropped, Connection):
-                return
-            dropped.requests[0].error = Busy("too many requests wait to be answered; come again later")
-            channel = dropped
-        # Not here: the connection is locked.
-        self._refused.append(channel)
+            dropped = self._threads_for(channel.requests[0].path).add(channel)
+            if isinstance(dropped, Connection):
+                dropped.turn_away()
+        else:
+            # Not here: the connection is locked.
+            self._refused.append(channel)
 
-    def refusal_of(self, connection: Connection, coming: int) -> Busy | None:
-        """Why a body of so many bytes cannot be taken now; nothing is known of one in chunks."""
-        held = sum(other.held for other in self._of(connection.peer))
-        if held + coming > HELD and not connection.is_proxy:
-            return Busy("your requests and unread answers are too large together; come again later")
-        return None
+    def _threads_for(self, path: str) -> FairThreads:
+        if path in PROBES:
+            return self._probes
+        return self._streams if path == STREAMS else self._requests
 
-    def is_proxy(self, host: str) -> bool:
-        """Whether the peer speaks for others."""
-        if not self._proxies:
+    def is_busy_for(self, connection: Connection, request: Parser) -> bool:
+        """Whether a request whose headers have come cannot be taken now."""
+        if (request.content_length or request.chunked) and self._threads_for(request.path).is_full_for(
+            connection.caller
+        ):
+            return True
+        if connection.is_proxy:
             return False
-        address = ip_address(host.partition("%")[0])
-        return any(address in network for network in self._proxies)
-
-    def _of(self, peer: str) -> list[Connection]:
-        return [connection for connection in self.active_channels.values() if connection.peer == peer]
+        self._held[connection.peer] += request.content_length
+        return self._held[connection.peer] > HELD
 
     # Who may connect
 
     def handle_accept(self) -> None:
-        """Take who waits. While connections are many a peer may have another only while more are free than it has."""
-        for _ in range(_ACCEPTED):
-            before = len(self.active_channels)
-            super().handle_accept()
-            if len(self.active_channels) == before:
+        """Take who waits, as far as there is room."""
+        for _ in range(_BACKLOG):
+            try:
+                accepted = self.accept()
+            except OSError as error:
+                # Too many open files, perhaps: the others are served, and then there is room.
+                log.warning("a connection could not be taken: %s", error, extra={"action": "accept_failed"})
                 return
-            self._make_room(next(reversed(self.active_channels.values())))
+            if accepted is None:
+                return
+            client, address = accepted
+            if self._has_room(address[0]):
+                self.set_socket_options(client)
+                self.channel_class(self, client, address, self.adj, map=self._map)
+            else:
+                self._part_with(client)
+            self._look()
 
-    def _make_room(self, newest: Connection) -> None:
+    def _has_room(self, host: str) -> bool:
+        """While connections are many a peer may have another only while more are free than it has, or in place of one of its own
+        that is idle."""
         free = self._connections - len(self.active_channels)
-        own = self._of(newest.peer)
-        if free > 0 and (newest.is_proxy or len(own) <= free):
-            return
+        own = self.by_peer.get(peer_of(host), set())
+        if free > 0 and (len(own) < free or is_proxy(host, self.proxies)):
+            return True
         if free <= 0:
-            ((most, _),) = Counter(connection.peer for connection in self.active_channels.values()).most_common(1)
-            own = self._of(most)
-        dispensable = [connection for connection in own if connection.is_dispensable and connection is not newest]
-        oldest = min(dispensable, key=lambda connection: connection.until, default=None)
-        if oldest is not None:
-            oldest.handle_close()
-        else:
-            newest.turn_away()
+            own = max(self.by_peer.values(), key=len, default=set())
+        now = time.monotonic()
+        idle = next((connection for connection in own if connection.is_idle(now)), None)
+        if idle is not None:
+            idle.handle_close()
+        return idle is not None
+
+    def _part_with(self, client: socket.socket) -> None:
+        """Turn a client away, and close the connection when it has had time to read that."""
+        self.turned_away += 1
+        self._parting.append(client)
+        client.setblocking(False)
+        try:
+            client.send(BUSY)
+            client.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            log.debug("a client that is turned away is gone: %s", error)
+        if len(self._parting) > self._connections:
+            self._parting.popleft().close()
 
     # Deadlines, and the end
 
     def readable(self) -> bool:
-        now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + _ROUND
-            for connection in list(self.active_channels.values()):
-                connection.check(now)
+        self._look()
         return bool(self.accepting)
+
+    def _look(self) -> None:
+        """Now and then: whose time is over."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _ROUND
+        self._beat()
+        self._held.clear()
+        for connection in list(self.active_channels.values()):
+            self._held[connection.peer] += connection.held
+            connection.check(now)
+        for _ in range(min(self._parted, len(self._parting))):
+            self._parting.popleft().close()
+        self._parted = len(self._parting)
+        if self.turned_away:
+            told = {"action": "turned_away", "requests": self.turned_away}
+            log.warning("%d requests were turned away: there were too many at once", self.turned_away, extra=told)
+            self.turned_away = 0
 
     def end(self) -> None:
         """Take no more connections than are made already, and end each when it has its answer."""
@@ -150,15 +221,17 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     def is_busy(self) -> bool:
         """Whether there is a request to answer still. Connections without one are closed."""
         for connection in list(self.active_channels.values()):
-            if connection.is_dispensable and connection.request is None:
+            if connection.is_idle() and connection.request is None:
                 connection.handle_close()
         return bool(self.active_channels)
 
     def shut_down(self) -> None:
         for connection in list(self.active_channels.values()):
             connection.handle_close()
-        self._requests.shut_down(0)
-        self._probes.shut_down(0)
+        for client in self._parting:
+            client.close()
+        for threads in (self._requests, self._probes, self._streams):
+            threads.shut_down(0)
         self.trigger.close()
 
 
@@ -177,6 +250,9 @@ def _adjustments(body: int) -> Adjustments:
         ident="facerec",
         max_request_header_size=HEADERS,
         max_request_body_size=body,
+        inbuf_overflow=128 * 1024,
+        outbuf_overflow=256 * 1024,
+        backlog=_BACKLOG,
         # An answer is taken whole from the thread; what a client does not read in its time is thrown away.
         outbuf_high_watermark=2**62,
         log_socket_errors=False,

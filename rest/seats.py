@@ -1,51 +1,45 @@
-"""Who may wait for a worker: never so many that nobody is left to answer the others.
+"""Who may wait for a worker: never so many that nobody is left to answer the others, nor more than are answered in good time.
 
 A call for which a person waits holds a thread until a worker answers or its time is over. Were all threads held while the workers
-are away or busy, uploads would not be taken, `/healthz` would say nothing, and the process would be taken for dead.
+are away or busy, uploads would not be taken, and nobody would be told to come later.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from facerec.errors import Backpressure
 from facerec.jobs import Reply, Request
 from facerec.ports import Requester
+from rest.threads import resting
 
 _KEPT = 8
 """One thread of so many is kept for what waits for nobody, and one at least."""
+_SLOW_VERBS = frozenset({"analyse", "enroll"})
+"""What has an engine look at a picture. A search is answered beside it."""
 _RETRY_AFTER = 5
+GOOD_TIME = 1.5
+"""Seconds in which an analysis should be answered."""
+_REMEMBERED = 32
 
 
-class SeatedRequester:
-    """`facerec.ports.Requester` for so many calls at once as ``threads`` leave beside the streams of events.
+class Shares:
+    """So many places as ``limit`` says. An owner may take another while more are free than he has: others always get one."""
 
-    An owner may begin another call while more seats are free than he has taken, so that others always get one.
-    """
-
-    def __init__(self, requester: Requester, threads: int, streams: Callable[[], int]) -> None:
-        self._requester = requester
-        self._seats = max(1, threads - max(1, threads // _KEPT))
-        self._streams = streams
+    def __init__(self, limit: Callable[[], float]) -> None:
+        self._limit = limit
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
 
-    def call(self, request: Request, is_gone: Callable[[], bool] = lambda: False) -> Reply:
-        """Raises Backpressure, too."""
-        with self._seat(request.owner):
-            return self._requester.call(request, is_gone)
-
-    def close(self) -> None:
-        self._requester.close()
-
     @contextmanager
-    def _seat(self, owner: str) -> Iterator[None]:
+    def place(self, owner: str) -> Iterator[None]:
+        """Raises Backpressure."""
         with self._lock:
-            free = max(0, self._seats - self._streams()) - self._taken.total()
-            if self._taken[owner] >= free:
+            if self._taken[owner] >= self._limit() - self._taken.total():
                 raise Backpressure("too many calls wait for the workers already; come again later", _RETRY_AFTER)
             self._taken[owner] += 1
         try:
@@ -55,3 +49,60 @@ class SeatedRequester:
                 self._taken[owner] -= 1
                 if not self._taken[owner]:
                     del self._taken[owner]
+
+
+class Pace:
+    """How many analyses at once the workers answer in good time, found by trying.
+
+    One more with each round of answers in time, a third fewer when one is late (additive increase, multiplicative decrease, as in
+    RFC 5681). An answer is late when it took longer than GOOD_TIME, and twice as long as the quickest of those before it: a
+    picture may take its time for itself.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._recent: deque[float] = deque(maxlen=_REMEMBERED)
+        self._cut = float("-inf")
+        self.limit = float(most)
+
+    def note(self, seconds: float) -> None:
+        """An answer took so long."""
+        self._recent.append(seconds)
+        now = self._clock()
+        if seconds <= max(GOOD_TIME, 2 * min(self._recent)):
+            self.limit = min(self._most, self.limit + 1 / self.limit)
+        elif now - seconds > self._cut:  # those that were asked before the last cut tell nothing of it
+            self._cut = now
+            self.limit = max(1.0, self.limit * 2 / 3)
+
+
+class SeatedRequester:
+    """`facerec.ports.Requester` for so many calls at once as ``threads`` leave, and for as many analyses as are answered soon."""
+
+    def __init__(self, requester: Requester, threads: int) -> None:
+        self._requester = requester
+        seats = max(1, threads - max(1, threads // _KEPT))
+        self.pace = Pace(max(1, seats * 3 // 4))
+        self._seats = Shares(lambda: seats)
+        self._analyses = Shares(lambda: self.pace.limit)
+
+    def call(self, request: Request, is_gone: Callable[[], bool] = lambda: False) -> Reply:
+        """Raises Backpressure, too."""
+        with self._seats.place(request.owner):
+            if request.verb not in _SLOW_VERBS:
+                with resting():
+                    return self._requester.call(request, is_gone)
+            with self._analyses.place(request.owner), resting():
+                return self._timed(request, is_gone)
+
+    def _timed(self, request: Request, is_gone: Callable[[], bool]) -> Reply:
+        start = time.monotonic()
+        try:
+            return self._requester.call(request, is_gone)
+        finally:
+            if not is_gone():
+                self.pace.note(time.monotonic() - start)
+
+    def close(self) -> None:
+        self._requester.close()

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Hashable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Protocol
 
 log = logging.getLogger(__name__)
+
+
+_LOOK = 1.0
+"""Seconds after which a thread looks whether `FairThreads.most_running` has grown."""
+_here = threading.local()
+
+
+@contextmanager
+def resting() -> Iterator[None]:
+    """While a thread waits in this block for a worker or the broker another may run in its place."""
+    rest = getattr(_here, "rest", None)
+    with nullcontext() if rest is None else rest():
+        yield
 
 
 class Servable(Protocol):
@@ -29,21 +44,25 @@ class Servable(Protocol):
 class FairThreads:
     """So many ``threads``, for which at most ``waiting`` requests wait.
 
-    Callers take turns (fair queueing): who sends a thousand requests at once waits for himself. When the line is full, the newest
-    request of whoever has most in it gives way. Of requests with a body above ``large`` bytes at most ``larges`` are served at
-    once, because each takes several times its body in memory.
+    Callers take turns (fair queueing), and one gets another thread only while more are free than he has: who sends a thousand
+    requests at once waits for himself. When the line is full, the newest request of whoever has most in it gives way. Of requests
+    with a body above ``large`` bytes at most ``larges`` are served at once, because each takes several times its body in memory.
+
+    ``most_running`` may be set: no request is begun while so many run, beside those that are `resting`.
     """
 
     def __init__(self, threads: int, waiting: int, name: str, *, large: int = 1 << 20, larges: int = 3) -> None:
+        self.most_running = threads
         self._waiting = waiting
         self._large, self._larges = large, larges
         self._lines: OrderedDict[Hashable, deque[Servable]] = OrderedDict()
+        self._served: Counter[Hashable] = Counter()
+        self._resting: Counter[Hashable] = Counter()
         self._changed = threading.Condition()
-        self._larges_served = 0
+        self._count = self._larges_served = 0
         self._ended = False
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"{name}-{number}", daemon=True) for number in range(threads)
-        ]
+        names = (f"{name}-{number}" for number in range(threads))
+        self._threads = [threading.Thread(target=self._serve, name=each, daemon=True) for each in names]
         for thread in self._threads:
             thread.start()
 
@@ -52,13 +71,15 @@ class FairThreads:
         with self._changed:
             line = self._lines.setdefault(request.caller, deque())
             line.append(request)
-            dropped = self._drop() if sum(map(len, self._lines.values())) > self._waiting else None
+            self._count += 1
+            dropped = self._drop() if self._count > self._waiting else None
             self._changed.notify()
             return dropped
 
     def _drop(self) -> Servable:
         caller, line = max(self._lines.items(), key=lambda item: len(item[1]))
         dropped = line.pop()
+        self._count -= 1
         if not line:
             del self._lines[caller]
         return dropped
@@ -71,38 +92,63 @@ class FairThreads:
         for thread in self._threads:
             thread.join(seconds)
 
+    def is_full_for(self, caller: Hashable) -> bool:
+        """Whether another request of this caller would have one of his give way."""
+        return self._count >= self._waiting and caller in self._lines
+
+    @contextmanager
+    def _rest(self, caller: Hashable) -> Iterator[None]:
+        with self._changed:
+            self._resting[caller] += 1
+            self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._resting[caller] -= 1
+
     def _serve(self) -> None:
-        while (request := self._next()) is not None:
-            is_large = request.body_size > self._large
+        while (taken := self._next()) is not None:
+            caller, is_large, request = taken
+            _here.rest = partial(self._rest, caller)
             try:
                 request.service()
             except Exception:
                 # A bug, or memory that was not there: this thread serves the next one.
                 log.exception("a request could not be served")
-            if is_large:
-                with self._changed:
-                    self._larges_served -= 1
-                    self._changed.notify_all()
+            with self._changed:
+                self._larges_served -= is_large
+                self._served[caller] -= 1
+                if not self._served[caller]:
+                    del self._served[caller]
+                    del self._resting[caller]
 
-    def _next(self) -> Servable | None:
-        """The next request; None at the end."""
+    def _next(self) -> tuple[Hashable, bool, Servable] | None:
+        """The next request, whose it is and whether it is large; None at the end."""
         with self._changed:
-            while (request := self._take()) is None:
+            while (taken := self._take()) is None:
                 if self._ended and not self._lines:
                     return None
-                self._changed.wait()
-            return request
+                self._changed.wait(_LOOK)
+            if self._lines:
+                self._changed.notify()  # what waits may be for another thread, which nobody told of it when it came
+            return taken
 
-    def _take(self) -> Servable | None:
+    def _take(self) -> tuple[Hashable, bool, Servable] | None:
+        free = len(self._threads) - self._served.total()
+        may_run = self.most_running - self._served.total() + self._resting.total()
         for caller, line in self._lines.items():
             is_large = line[0].body_size > self._large
-            if is_large and self._larges_served >= self._larges:
+            runs = self._served[caller] - self._resting[caller]
+            if self._served[caller] >= free or runs >= may_run or (is_large and self._larges_served >= self._larges):
                 continue
             self._larges_served += is_large
+            self._served[caller] += 1
             request = line.popleft()
+            self._count -= 1
             if line:
                 self._lines.move_to_end(caller)
             else:
                 del self._lines[caller]
-            return request
+            return caller, is_large, request
         return None

@@ -77,8 +77,7 @@ class _Shared:
     def __init__(self, settings: Settings, databases: RedisDatabases) -> None:
         patience = settings.rest.interactive_timeout
         self.hub = EventHub(RedisChanges(databases), settings.rest.event_streams)
-        threads = settings.rest.threads + settings.rest.event_streams
-        self.requester = SeatedRequester(RabbitRequester(settings.rabbitmq), threads, self.hub.count)
+        self.requester = SeatedRequester(RabbitRequester(settings.rabbitmq), settings.rest.threads)
         matches = WorkerMatches(self.requester, patience)
         self.admissions = RedisAdmissions(databases, matches)
         self.overview = RedisOverview(databases, matches)
