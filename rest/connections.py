@@ -130,6 +130,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self.until = time.monotonic() + self._first
         """When the client's time is over, by time.monotonic(); infinite while it is we who keep it waiting."""
         self._active = time.monotonic()
+        self._is_kept = False
         self._ahead = b""
         self._is_answered = False
         self._lingers = False
@@ -170,7 +171,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         """Whether it can be closed: no request of it has come, none is answered, and it has done nothing for a while."""
         if self.requests or self.total_outbufs_len or (self.request and self.request.headers_finished):
             return False
-        return self._lingers or now - self._active > _QUIET
+        is_kept = self._is_kept and self.request is None
+        return is_kept or self._lingers or now - self._active > _QUIET
 
     def check_client_disconnected(self) -> bool:
         """Whether the client has hung up. The event loop does not read while a request is served."""
@@ -286,13 +288,15 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def send(self, data: bytes, do_close: bool = True) -> int:
         sent = int(super().send(data, do_close=do_close))
-        self.until += sent / RATE
+        if sent:
+            self._active = time.monotonic()
+            self.until += sent / RATE
         return sent
 
     def _flush_some(self, do_close: bool = True) -> bool:
         flushed = bool(super()._flush_some(do_close=do_close))
         if not self.total_outbufs_len:
-            self._is_answered = False
+            self._is_answered, self._is_kept = False, True
             if self.request is None:
                 self.until = math.inf
         return flushed
@@ -317,6 +321,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         elif self.total_outbufs_len:
             if not self._is_answered:
                 self._is_answered, self.until = True, now + self._first
+            # The system's buffers take megabytes from us at once, whether or not the client reads.
+            self.until = min(self.until, max(now, self._active + self._first))
         elif self.requests:
             self.until = math.inf
         elif math.isinf(self.until):

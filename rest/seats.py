@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -24,7 +24,8 @@ _SLOW_VERBS = frozenset({"analyse", "enroll"})
 _RETRY_AFTER = 5
 GOOD_TIME = 1.5
 """Seconds in which an analysis should be answered."""
-_REMEMBERED = 32
+_FORGETTING = 1.001
+"""By how much the quickest answer is taken to be slower with each that follows: workers and pictures change."""
 
 
 class Shares:
@@ -55,22 +56,22 @@ class Pace:
     """How many analyses at once the workers answer in good time, found by trying.
 
     One more with each round of answers in time, a third fewer when one is late (additive increase, multiplicative decrease, as in
-    RFC 5681). An answer is late when it took longer than GOOD_TIME, and twice as long as the quickest of those before it: a
-    picture may take its time for itself.
+    RFC 5681). An answer is late when it took longer than GOOD_TIME, and twice as long as the quickest of late: a picture may
+    take its time for itself.
     """
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
-        self._recent: deque[float] = deque(maxlen=_REMEMBERED)
+        self._quickest = float("inf")
         self._cut = float("-inf")
         self.limit = float(most)
 
     def note(self, seconds: float) -> None:
         """An answer took so long."""
-        self._recent.append(seconds)
+        self._quickest = min(seconds, self._quickest * _FORGETTING)
         now = self._clock()
-        if seconds <= max(GOOD_TIME, 2 * min(self._recent)):
+        if seconds <= max(GOOD_TIME, 2 * self._quickest):
             self.limit = min(self._most, self.limit + 1 / self.limit)
         elif now - seconds > self._cut:  # those that were asked before the last cut tell nothing of it
             self._cut = now

@@ -25,8 +25,9 @@ LONGEST = 20.0
 class Listener:
     """A client that reads events one after the other."""
 
-    def __init__(self, client: FlaskClient, path: str = "/events", **headers: str) -> None:
-        self.answer = client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    def __init__(self, client: FlaskClient, path: str = "/events", address: str = "127.0.0.1", **headers: str) -> None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answer = client.get(path, headers=named, environ_base={"REMOTE_ADDR": address})
         assert self.answer.status_code == 200, self.answer.text
         self._lines = self._read()
 
@@ -132,7 +133,7 @@ def test_an_owner_who_takes_all_streams_that_he_can_leaves_some_to_others(guarde
     assert (refused.status_code, refused.get_json()["code"]) == (429, "BACKPRESSURE")
     assert "2 streams of events are yours" in refused.get_json()["reason"]
     assert "close some, or ask for the states" in refused.get_json()["reason"]
-    theirs = Listener(client, x_api_key=OTHER_TOKEN)
+    theirs = Listener(client, address="192.0.2.1", x_api_key=OTHER_TOKEN)
     assert theirs.next()[0] == "ready"
 
     greedy.pop().close()
@@ -152,6 +153,17 @@ def test_whoever_comes_gets_a_stream_while_one_is_free(limit: int) -> None:
     assert taken == sorted(taken, reverse=True)
     with pytest.raises(Backpressure, match=f"all {limit} streams"):
         hub.open("one more")
+    hub.end()
+
+
+def test_an_address_that_takes_all_streams_that_it_can_leaves_some_to_others() -> None:
+    hub = EventHub(FakeChanges(), 8)
+    for owner in ("ann", "bob", "cem", "dan"):
+        hub.open(owner, "192.0.2.1")
+    with pytest.raises(Backpressure, match="kept for others"):
+        hub.open("eve", "192.0.2.1")
+    hub.open("eve", "192.0.2.2")
+    hub.open("eve", "")
     hub.end()
 
 

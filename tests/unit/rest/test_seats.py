@@ -10,7 +10,7 @@ import pytest
 
 from facerec.errors import Backpressure, DeadlineExceeded
 from facerec.jobs import Reply, Request
-from rest.seats import SeatedRequester
+from rest.seats import GOOD_TIME, Pace, SeatedRequester
 
 
 def request_of(owner: str) -> Request:
@@ -59,25 +59,89 @@ def fill(pool: ThreadPoolExecutor, seats: SeatedRequester, workers: Waiting, own
 
 
 def test_an_owner_leaves_seats_to_others_and_all_leave_a_thread(pool: ThreadPoolExecutor, workers: Waiting) -> None:
-    seats = SeatedRequester(workers, 16, lambda: 0)
+    seats = SeatedRequester(workers, 16)
     waiting = {owner: fill(pool, seats, workers, owner) for owner in ("ann", "bob", "cem", "dan", "eve")}
 
-    assert [len(calls) for calls in waiting.values()] == [7, 4, 2, 1, 0]
+    assert [len(calls) for calls in waiting.values()] == [5, 3, 1, 1, 0]
     workers.over.set()
     for calls in waiting.values():
         for call in calls:
             assert isinstance(call.exception(30), DeadlineExceeded)
     workers.over.clear()
-    assert len(fill(pool, seats, workers, "eve")) == 7, "every seat is free again"
+    assert len(fill(pool, seats, workers, "eve")) == 5, "every seat is free again"
 
 
-def test_streams_of_events_take_threads_too(pool: ThreadPoolExecutor, workers: Waiting) -> None:
-    streams = 10
-    seats = SeatedRequester(workers, 16, lambda: streams)
-    assert len(fill(pool, seats, workers, "ann")) == 2
-    streams = 15
-    assert fill(pool, seats, workers, "bob") == []
+def test_a_search_has_a_seat_beside_the_analyses(pool: ThreadPoolExecutor, workers: Waiting) -> None:
+    seats = SeatedRequester(workers, 16)
+    for owner in ("ann", "bob", "cem", "dan"):
+        fill(pool, seats, workers, owner)
+    pool.submit(seats.call, Request("search", "eve", 0.0, {}, b""))
+
+    assert workers.begun.acquire(timeout=30)
 
 
 def test_a_single_thread_may_wait(pool: ThreadPoolExecutor, workers: Waiting) -> None:
-    assert len(fill(pool, SeatedRequester(workers, 1, lambda: 0), workers, "ann")) == 1
+    assert len(fill(pool, SeatedRequester(workers, 1), workers, "ann")) == 1
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Workers:
+    """So many pictures a second, whatever the number of those who wait; each takes ``alone`` seconds at least."""
+
+    def __init__(self, each_second: float, alone: float) -> None:
+        self.each_second, self.alone = each_second, alone
+
+    def seconds(self, waiting: float) -> float:
+        return max(self.alone, waiting / self.each_second)
+
+
+@pytest.mark.parametrize(("each_second", "alone"), [(1, 0.9), (3, 0.3), (5, 0.2)])
+def test_the_pace_is_one_that_the_workers_keep(each_second: float, alone: float) -> None:
+    workers, clock = Workers(each_second, alone), Clock()
+    pace = Pace(12, clock)
+    pace.note(alone)
+    waits = []
+    for _ in range(300):
+        seconds = workers.seconds(pace.limit)
+        clock.now += seconds / pace.limit
+        pace.note(seconds)
+        waits.append(seconds)
+
+    assert max(waits[100:]) < 2 * max(GOOD_TIME, 2.5 * alone), "who is let in is answered soon"
+    assert sum(waits[100:]) / 200 > GOOD_TIME / 3, "and no more are refused than must be"
+
+
+def test_pictures_that_take_long_by_themselves_change_nothing() -> None:
+    pace = Pace(12, Clock())
+    for _ in range(100):
+        pace.note(4.0)
+    assert pace.limit == 12
+
+
+def test_of_those_that_were_asked_before_the_pace_was_cut_none_cuts_it_again() -> None:
+    clock = Clock()
+    pace = Pace(12, clock)
+    pace.note(0.1)
+    clock.now = 10
+    for _ in range(12):
+        pace.note(5.0)
+    assert pace.limit == 8
+    clock.now = 20
+    pace.note(5.0)
+    assert pace.limit < 8
+
+
+def test_one_call_is_always_let_in() -> None:
+    clock = Clock()
+    pace = Pace(12, clock)
+    pace.note(0.1)
+    for _ in range(20):
+        clock.now += 100
+        pace.note(5.0)
+    assert pace.limit == 1
