@@ -320,9 +320,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             pass
         elif self.total_outbufs_len:
             if not self._is_answered:
-                self._is_answered, self.until = True, now + self._first
+                self._is_answered, self._active, self.until = True, now, now + self._first
             # The system's buffers take megabytes from us at once, whether or not the client reads.
-            self.until = min(self.until, max(now, self._active + self._first))
+            self.until = min(self.until, self._active + self._first)
         elif self.requests:
             self.until = math.inf
         elif math.isinf(self.until):
