@@ -325,6 +325,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             self.until = min(self.until, self._active + self._first)
         elif self.requests:
             self.until = math.inf
+        elif self._ahead:
+            # The next request waits for the client to read the answer to the last, of which the system has the rest.
+            self.until = self._active + self._first
         elif math.isinf(self.until):
             self.until = now + KEEPALIVE
         if now > self.until:
@@ -334,7 +337,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         if self.request is not None and self.request.headers_finished and not self.total_outbufs_len:
             self.refuse(BadRequest("the body came too slowly"))
             return
-        if self.total_outbufs_len:
+        if self.total_outbufs_len or self._ahead:
             # The system would go on trying to send what the client does not read.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self.handle_close()

@@ -44,6 +44,8 @@ _BACKLOG = 4096
 LATE = 0.1
 RUNNING_WHEN_LATE = 2
 """A turn of the event loop that takes longer, in seconds, and how many requests run until it is quick again."""
+_SEND_BUFFER = 256 * 1024
+"""Bytes of answers that the system keeps for each connection; by itself it would take megabytes."""
 _ROUND = 1.0
 """Seconds between two looks at the deadlines."""
 
@@ -133,6 +135,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             return False
         self._held[connection.peer] += request.content_length
         return self._held[connection.peer] > HELD
+
+    def set_socket_options(self, conn: socket.socket) -> None:
+        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        conn.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
     # Who may connect
 

@@ -17,6 +17,10 @@ from rest.listener import Listener
 from tests.client import wait_until
 
 LONGEST = 30.0
+# waitress leaves the files of its buffers for Python to close.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <_io.FileIO:pytest.PytestUnraisableExceptionWarning"
+)
 ASK = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LARGE = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
