@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from facerec.config import ClientSettings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Null = Annotated[
+    bool,
+    typer.Option("--null", "-0", help="End each line with NUL and escape nothing, for xargs -0; the name comes last."),
+]
 Url = Annotated[
     str | None,
     typer.Option("--url", metavar="URL", help="Address of the service (FACEREC_URL; else http://127.0.0.1:5000)."),
@@ -71,19 +75,20 @@ class Call:
 
 
 def command(
-    app: typer.Typer, name: str, *, examples: str = "", service: bool = True
+    app: typer.Typer, name: str, *, examples: str = "", service: bool = True, names: bool = False
 ) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
     """Make a function a command. Its first parameter is the `Call`; the options that all commands have are added.
 
-    ``examples`` are shown below the help. ``service`` False: the command does not call the service.
+    ``examples`` are shown below the help. ``service`` False: the command does not call the service. ``names``: it lists names.
     """
-    common = {"as_json": Json} | ({"url": Url, "token": Token, "token_file": TokenFile} if service else {})
+    form = {"as_json": Json} | ({"null": Null} if names else {})
+    common = form | ({"url": Url, "token": Token, "token_file": TokenFile} if service else {})
 
     def decorate(function: Callable[..., int | None]) -> Callable[..., int | None]:
         @wraps(function)
         def run(*arguments: Any, as_json: bool, **options: Any) -> None:
-            out = Output(as_json)
-            access = {key: options.pop(key) for key in common if key != "as_json"}
+            out = Output(as_json, options.pop("null", False))
+            access = {key: options.pop(key) for key in common if key not in form}
             sys.exit(_status_of(out, lambda: function(Call(out, **access), *arguments, **options)))
 
         run.__signature__ = _signature(function, common)  # type: ignore[attr-defined]
@@ -105,7 +110,7 @@ def _signature(function: Callable[..., int | None], common: dict[str, Any]) -> i
     _, *own = inspect.signature(function).parameters.values()
     parameters = [each.replace(annotation=hints[each.name], kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
     for name, annotation in common.items():
-        default = False if name == "as_json" else None
+        default = None if annotation in (Url, Token, TokenFile) else False
         parameters.append(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         )
@@ -115,6 +120,8 @@ def _signature(function: Callable[..., int | None], common: dict[str, Any]) -> i
 def _status_of(out: Output, action: Callable[[], int | None]) -> int:
     """Carry out a command; its exit status, as `facerec.cli.errors` lists them."""
     try:
+        if out.as_json and out.null:
+            raise UsageError("either --json or --null, not both")
         status = action() or OK
         sys.stdout.flush()
         return status
