@@ -10,7 +10,7 @@ from threading import Event
 
 from facerec.adapters.rabbitmq.log_reader import LogReader
 from facerec.cli.output import printable
-from facerec.config import load_settings
+from facerec.config import load_command_settings
 from facerec.logs import set_up_logs
 
 IN_FRONT = {"time", "level", "message"}
@@ -22,7 +22,7 @@ def print_logs(patterns: list[str], raw: bool, patience: float) -> int:
 
     Raises ConfigError, and BrokerUnavailable when RabbitMQ is away for longer than ``patience`` seconds.
     """
-    settings = load_settings()
+    settings = load_command_settings()
     set_up_logs("logs", settings.log_level)
     stop = Event()
     health_file = settings.worker.health_file
