@@ -16,7 +16,8 @@
 # --k8s      Redis and RabbitMQ in the cluster and namespace that kubectl is set to, REST and a worker here
 #
 # Data, logs and generated passwords are under .facerec/. REDIS_HOST or RABBITMQ_HOST in the environment (with ..._PORT,
-# ..._USER, ..._PASSWORD, ..._TLS) name servers to use instead of private ones.
+# ..._USER, ..._PASSWORD, ..._TLS) name servers to use instead of private ones, FACEREC_PORT (or REST_PORT) the port of the service.
+# While it runs, .facerec/service.env tells the command facerec, called in this folder or below, where it is and with which token.
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")"
@@ -95,7 +96,10 @@ native() {
 . facerec/local/cluster.sh
 
 choose_mode
-if [ "$command" = up ]; then remember_mode; fi
+if [ "$command" = up ]; then
+    check_settings || exit 1
+    remember_mode
+fi
 status=0
 case "$mode" in
 native) (native "$@") || status=$? ;; # a shell of its own, so that whatever ends it, the rest is done

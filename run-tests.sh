@@ -6,6 +6,7 @@
 #   ./run-tests.sh --quick            style, types, single parts, and the contracts on a real Redis and RabbitMQ
 #   ./run-tests.sh --full             before a release: also what else is made anew only when its inputs changed
 #   ./run-tests.sh tests/unit -x      what pytest is told, in one process
+#   ./run-tests.sh --benchmark NAME   one of benchmarks/ and its options, instead of any check
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source=facerec/local/environment.sh
@@ -41,6 +42,12 @@ check() { $run -m tests.twice --dist loadfile --no-loadscope-reorder --numproces
 # A setting of the developer's shell must not change a check, or have every process compile all modules for itself.
 unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 run=.venv/bin/python
+if [ "${1:-}" = --benchmark ]; then
+    [ -f "benchmarks/${2:-}.py" ] || [ -f "benchmarks/${2:-}/__main__.py" ] || die "say which: ./run-tests.sh --benchmark engine"
+    ensure_servers || say "Redis or RabbitMQ could not be installed: most benchmarks need them"
+    ensure_venv dev
+    exec $run -m "benchmarks.$2" "${@:3}"
+fi
 cores=$(getconf _NPROCESSORS_ONLN)
 [ "$cores" -le 4 ] || cores=4
 ensure_python >/dev/null

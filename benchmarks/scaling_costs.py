@@ -6,6 +6,7 @@ returns at once, for everything else. The journal is read by a worker's own code
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import time
@@ -138,4 +139,5 @@ PULL = 20.0
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m benchmarks.scaling_costs", description=__doc__).parse_args()
     print_json(measured())

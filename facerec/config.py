@@ -1,7 +1,8 @@
 """Settings: one frozen value, parsed once from the environment, which is read nowhere else.
 
-A wrong value is a `ConfigError` that names the variable. A secret ``NAME`` may also come from a file named by ``NAME_FILE``,
-which is preferred because an environment variable shows in process lists. Secrets are masked when printed.
+A wrong value is a `ConfigError` that names the variable, and so is a name that is misspelt (`facerec.spelling`). A secret
+``NAME`` may also come from a file named by ``NAME_FILE``, which is preferred because an environment variable shows in process
+lists. Secrets are masked when printed.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from facerec import service_file
+from facerec.errors import ConfigError
 from facerec.model import Model, parse_model
+from facerec.spelling import check_spelling
 from facerec.values import (
     Address,
     Environment,
@@ -36,6 +41,8 @@ from facerec.values import (
 )
 
 MIB = 1024 * 1024
+_READ_ELSEWHERE = {"FACEREC_CLUSTER", "FACEREC_FACES", "FACEREC_SERVICE_FILE", "REST_PUBLISH"}
+"""Variables of ours that no process of the service reads, but its scripts and tests."""
 _ONE_BLAS_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -198,7 +205,22 @@ class ClientSettings:
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from ``environ`` (default: the process's own). Raises ConfigError."""
-    env = Environment(os.environ if environ is None else environ)
+    texts = os.environ if environ is None else environ
+    settings = _settings(Environment(texts))
+    check_spelling(texts, known_names())
+    return settings
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """All variables that mean something to us, but those that are everybody's."""
+    env = Environment({})
+    _settings(env)
+    _client_settings(env)
+    return frozenset(env.asked | _READ_ELSEWHERE) - {"XDG_STATE_HOME"}
+
+
+def _settings(env: Environment) -> Settings:
     return Settings(
         redis=_redis(env),
         rabbitmq=_rabbitmq(env),
@@ -214,9 +236,40 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
-def load_settings_with(more: Mapping[str, str]) -> Settings:
-    """The settings of the process's environment, where ``more`` does not say otherwise. Raises ConfigError."""
-    return load_settings({**os.environ, **more})
+def load_command_settings(more: Mapping[str, str] | None = None) -> Settings:
+    """What a command works with: ``more`` over the process's environment, over the file of the service that was started in the
+    current folder or above it (`facerec.service_file`). Raises ConfigError."""
+    path, said = _service()
+    texts = service_file.under({**os.environ, **(more or {})}, said)
+    if path and not any(place in texts for prefix in ("REDIS_", "RABBITMQ_") for place in service_file.SERVERS[prefix]):
+        raise ConfigError(
+            f"{path} names no Redis and no RabbitMQ: those of its service cannot be reached from here; "
+            "'./deploy-local-dev.sh facerec' runs the command beside them"
+        )
+    return load_settings(texts)
+
+
+def _service() -> tuple[Path | None, dict[str, str]]:
+    """The service file, if there is one, and what it says. FACEREC_SERVICE_FILE names it; ``none`` means to look for none."""
+    named = os.environ.get("FACEREC_SERVICE_FILE", "")
+    if named == "none":
+        return None, {}
+    try:
+        path = Path(named) if named else service_file.find(Path.cwd())
+    except FileNotFoundError:  # the current folder was removed
+        path = None
+    return path, service_file.read(path) if path else {}
+
+
+def origin(prefix: str) -> str:
+    """What says where a server is: ``FACEREC_``, ``REDIS_`` or ``RABBITMQ_``. For a person. Raises ConfigError."""
+    places = service_file.SERVERS[prefix]
+    path, said = _service()
+    if any(os.environ.get(place) and os.environ[place] != said.get(place) for place in places):
+        return f"{next(place for place in places if os.environ.get(place))} of the environment"
+    if any(place in said for place in places):
+        return f"{path}; whether that service runs: ./deploy-local-dev.sh status"
+    return f"the default, as neither {places[0]} nor a {service_file.PLACE} here or above tells another"
 
 
 def load_client_settings(
@@ -225,12 +278,19 @@ def load_client_settings(
     token_file: Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> ClientSettings:
-    """Read the command line's settings from ``environ``; what was given on the command line comes first. Raises ConfigError."""
+    """Read the command line's settings: what was given there, over ``environ``, over the service file. Raises ConfigError."""
     given = {"FACEREC_URL": url, "FACEREC_TOKEN": token, "FACEREC_TOKEN_FILE": token_file and str(token_file)}
     known = dict(os.environ if environ is None else environ)
     if token:
         known.pop("FACEREC_TOKEN_FILE", None)
-    env = Environment(known | {name: text for name, text in given.items() if text})
+    known |= {name: text for name, text in given.items() if text}
+    texts = service_file.under(known, _service()[1] if environ is None else {})
+    settings = _client_settings(Environment(texts))
+    check_spelling(texts, known_names())
+    return settings
+
+
+def _client_settings(env: Environment) -> ClientSettings:
     default = ClientSettings()
     return ClientSettings(
         url=env.get("FACEREC_URL", str, default.url),
@@ -278,11 +338,21 @@ def _rabbitmq(env: Environment) -> RabbitSettings:
     )
 
 
+def _rest_port(env: Environment, default: int) -> int:
+    """REST_PORT or FACEREC_PORT. Kubernetes sets either to an address where a service is called rest or facerec: not meant."""
+    names = [name for name in ("REST_PORT", "FACEREC_PORT") if not env.get(name, str, "").startswith("tcp://")]
+    ports = {name: port for name in names if (port := env.get(name, port_number, 0))}
+    if len(set(ports.values())) > 1:
+        said = " and ".join(f"{name}={port}" for name, port in ports.items())
+        raise ConfigError(f"{said}: both are the port of REST, set one of them")
+    return next(iter(ports.values()), default)
+
+
 def _rest(env: Environment) -> RestSettings:
     default = RestSettings()
     return RestSettings(
         host=env.get("REST_HOST", host_name, default.host),
-        port=env.get("REST_PORT", port_number, default.port),
+        port=_rest_port(env, default.port),
         processes=env.get("REST_PROCESSES", at_least(1), default.processes),
         threads=env.get("REST_THREADS", at_least(1), default.threads),
         event_streams=env.get("EVENT_STREAMS", at_least(0), default.event_streams),
@@ -331,9 +401,32 @@ def _worker(env: Environment) -> WorkerSettings:
     )
 
 
-def is_set(name: str) -> bool:
-    """Whether the environment says anything about the setting ``name``."""
-    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+def is_set(*names: str) -> bool:
+    """Whether the environment says anything about one of the settings ``names``."""
+    return any(os.environ.get(name) or os.environ.get(f"{name}_FILE") for name in names)
+
+
+def for_commands(more: Mapping[str, str]) -> dict[str, str]:
+    """What `facerec` needs of the settings of a service that is started with ``more`` over this environment; secrets are no longer
+    in files of their own, and other files are named by their whole paths. Raises ConfigError."""
+    environ = {**os.environ, **more}
+    found = {}
+    for name in known_names():
+        if not name.startswith(("REDIS_", "RABBITMQ_")) and name not in {
+            "MODEL",
+            "TOLERANCE",
+            "IMAGE_STORE",
+            "TOKENS_FILE",
+        }:
+            continue
+        text = environ.get(name, "")
+        if f"{name}_FILE" in known_names():
+            found[name] = Environment(environ).secret(name).reveal()
+        elif not name.endswith("_FILE"):
+            found[name] = text
+        elif text and name.removesuffix("_FILE") not in known_names():
+            found[name] = str(Path(text).absolute())
+    return {name: text for name, text in found.items() if text}
 
 
 def _findface(env: Environment) -> FindFaceSettings:

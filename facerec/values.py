@@ -37,14 +37,19 @@ Address = tuple[str, int]
 
 
 class Environment:
-    """Settings as texts, by the names of their variables."""
+    """Settings as texts, by the names of their variables; ``asked`` gains each name that is looked up."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
+        self.asked: set[str] = set()
+
+    def _text(self, name: str) -> str:
+        self.asked.add(name)
+        return self._environ.get(name, "")
 
     def get(self, name: str, parse: Callable[[str], T], default: T) -> T:
         """The parsed value of ``name``; an empty text counts as not set."""
-        text = self._environ.get(name, "")
+        text = self._text(name)
         if text == "":
             return default
         try:
@@ -53,9 +58,9 @@ class Environment:
             raise ConfigError(f"{name}={text!r}: {error}") from error
 
     def secret(self, name: str) -> Secret:
-        file = self._environ.get(f"{name}_FILE", "")
+        file, text = self._text(f"{name}_FILE"), self._text(name)
         if not file:
-            return Secret(self._environ.get(name, ""))
+            return Secret(text)
         try:
             return Secret(Path(file).read_text(encoding="utf-8").strip())
         except OSError as error:

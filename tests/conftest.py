@@ -10,7 +10,6 @@ import os
 import secrets
 import signal
 from collections.abc import Generator, Iterator
-from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +17,7 @@ import pytest
 import redis
 
 from facerec.adapters.redis import RedisDatabases
-from facerec.config import RabbitSettings, RedisSettings, load_settings
+from facerec.config import RabbitSettings, RedisSettings, known_names
 from facerec.local.servers import RabbitServer, RedisServer, ServerMissing
 from facerec.values import Secret
 from tests import pictures
@@ -109,31 +108,17 @@ def _lines(log: Path) -> list[str]:
     return log.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
-class _Recorder(dict[str, str]):
-    """An empty environment that writes down which names are asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: set[str] = set()
-
-    def get(self, name: str, default: object = None) -> object:  # type: ignore[override]
-        self.asked.add(name)
-        return default
-
-
-@cache
 def setting_names() -> frozenset[str]:
-    """The name of every environment variable of the project."""
-    recorder = _Recorder()
-    load_settings(recorder)
-    return frozenset(recorder.asked | {"FACEREC_URL", "FACEREC_TOKEN", "FACEREC_TOKEN_FILE", "FACEREC_CA_FILE"})
+    """The name of every environment variable of the project, but those that the tests read."""
+    return known_names() - {"FACEREC_CLUSTER", "FACEREC_FACES"}
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test depends on what the developer's shell has set."""
+    """No test depends on what the developer's shell has set, or on a service that runs in the folder of the project."""
     for name in setting_names():
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FACEREC_SERVICE_FILE", "none")
 
 
 def absent(error: ServerMissing) -> NoReturn:

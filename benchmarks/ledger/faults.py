@@ -14,6 +14,8 @@ from benchmarks.ledger.world import World, children_of, signal_quietly, stopped
 from facerec.topology import SCAN_QUEUE
 from tests.client import wait_until
 
+SKEW = 420.0
+"""Seconds by which clocks are wrong; longer than all limits and leases in the world under test."""
 Fault = Callable[[World], AbstractContextManager[None]]
 
 
@@ -188,6 +190,28 @@ def picture_store_away(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def picture_store_full(world: World) -> Iterator[None]:
+    """No byte more: ENOSPC."""
+    with world.volume.full():
+        yield
+
+
+@contextmanager
+def skewed_clock(world: World) -> Iterator[None]:
+    """Of two workers one is minutes ahead and one behind; then both are killed with all that they have in hand."""
+    for worker in [worker for worker in world.stack.workers if worker.running]:
+        worker.send(signal.SIGTERM)
+        worker.wait(30)
+    world.stack.workers.clear()
+    for seconds in (SKEW, -SKEW):
+        world.start_skewed_worker(seconds)
+    world.stack.wait_ready()
+    yield
+    for worker in world.stack.workers:
+        worker.kill()
+
+
+@contextmanager
 def worker_killed(world: World) -> Iterator[None]:
     worker = world.a_worker()
     worker.kill()
@@ -248,6 +272,11 @@ def front_door_killed(world: World) -> Iterator[None]:
     world.stack.start_rest()
 
 
+def unavailable(world: World) -> dict[str, str]:
+    """The faults that cannot be made on this machine, and why."""
+    return {"picture_store_full": world.volume.why_not} if world.volume.why_not else {}
+
+
 FAULTS: dict[str, Fault] = {
     fault.__name__: fault
     for fault in (
@@ -270,6 +299,8 @@ FAULTS: dict[str, Fault] = {
         redis_read_only,
         redis_busy,
         picture_store_away,
+        picture_store_full,
+        skewed_clock,
         worker_killed,
         all_workers_killed,
         worker_ends_in_good_order,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.ledger.volume import Volume
 from facerec.adapters.redis import RedisDatabases
 from facerec.local.servers import RabbitServer, RedisServer
 from tests.client import wait_until
@@ -43,7 +44,11 @@ class World:
         self.rabbit_proxy = Proxy(rabbit.port)
         self.random = random.Random(seed)
         self.databases = RedisDatabases(redis_settings_of(redis))
-        self.pictures = folder / "pictures"
+        # One folder deeper than what is mounted, so that another fault can move it away.
+        mounted = folder / "volume"
+        mounted.mkdir()
+        self.volume = Volume(mounted)
+        self.pictures = mounted / "pictures"
         self.pictures.mkdir()
         self.stack = Stack(
             replace(redis_settings_of(redis), port=self.redis_proxy.port),
@@ -62,9 +67,15 @@ class World:
         self.redis_proxy.close()
         self.rabbit_proxy.close()
         self.databases.close()
+        self.volume.close()
 
     def a_worker(self) -> Process:
         return self.random.choice([worker for worker in self.stack.workers if worker.running])
+
+    def start_skewed_worker(self, seconds: float) -> None:
+        """One whose clock is ahead by so much."""
+        log = self.stack.folder / f"worker{len(self.stack.workers)}.log"
+        self.stack.workers.append(Process(f"benchmarks.ledger.skewed {seconds}", self.stack.environment, log))
 
     def replace_worker(self, worker: Process) -> None:
         self.stack.workers.remove(worker)

@@ -14,7 +14,8 @@ from facerec.cli import dead, enroll, identify, images, people, regenerate, scan
 
 HELP = """Finds which pictures show the same people.
 
-The service is found at --url or FACEREC_URL, the token in --token-file, FACEREC_TOKEN_FILE or FACEREC_TOKEN.
+The service is found at --url or FACEREC_URL, the token in --token-file, FACEREC_TOKEN_FILE or FACEREC_TOKEN; else both are those
+of the service that ./deploy-local-dev.sh started in this folder or above it.
 
 Exit status: 0 done, 1 something failed, 2 wrong usage, 3 the service is away, 130 interrupted.
 """

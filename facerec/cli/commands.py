@@ -24,9 +24,15 @@ if TYPE_CHECKING:
     from facerec.config import ClientSettings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Null = Annotated[
+    bool,
+    typer.Option("--null", "-0", help="End each line with NUL and escape nothing, for xargs -0; the name comes last."),
+]
 Url = Annotated[
     str | None,
-    typer.Option("--url", metavar="URL", help="Address of the service (FACEREC_URL; else http://127.0.0.1:5000)."),
+    typer.Option(
+        "--url", metavar="URL", help="Address of the service (FACEREC_URL; else the one started in this folder)."
+    ),
 ]
 Token = Annotated[
     str | None,
@@ -71,20 +77,22 @@ class Call:
 
 
 def command(
-    app: typer.Typer, name: str, *, examples: str = "", service: bool = True
+    app: typer.Typer, name: str, *, examples: str = "", service: bool = True, names: bool = False
 ) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
     """Make a function a command. Its first parameter is the `Call`; the options that all commands have are added.
 
-    ``examples`` are shown below the help. ``service`` False: the command does not call the service.
+    ``examples`` are shown below the help. ``service`` False: the command does not call the service. ``names``: it lists names.
     """
-    common = {"as_json": Json} | ({"url": Url, "token": Token, "token_file": TokenFile} if service else {})
+    form = {"as_json": Json} | ({"null": Null} if names else {})
+    common = form | ({"url": Url, "token": Token, "token_file": TokenFile} if service else {})
 
     def decorate(function: Callable[..., int | None]) -> Callable[..., int | None]:
         @wraps(function)
         def run(*arguments: Any, as_json: bool, **options: Any) -> None:
-            out = Output(as_json)
-            access = {key: options.pop(key) for key in common if key != "as_json"}
-            sys.exit(_status_of(out, lambda: function(Call(out, **access), *arguments, **options)))
+            out = Output(as_json, options.pop("null", False))
+            access = {key: options.pop(key) for key in common if key not in form}
+            call = Call(out, **access)
+            sys.exit(_status_of(call, lambda: function(call, *arguments, **options)))
 
         run.__signature__ = _signature(function, common)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in run.__signature__.parameters.values()}  # type: ignore[attr-defined]
@@ -105,16 +113,19 @@ def _signature(function: Callable[..., int | None], common: dict[str, Any]) -> i
     _, *own = inspect.signature(function).parameters.values()
     parameters = [each.replace(annotation=hints[each.name], kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
     for name, annotation in common.items():
-        default = False if name == "as_json" else None
+        default = None if annotation in (Url, Token, TokenFile) else False
         parameters.append(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         )
     return inspect.Signature(parameters)
 
 
-def _status_of(out: Output, action: Callable[[], int | None]) -> int:
+def _status_of(call: Call, action: Callable[[], int | None]) -> int:
     """Carry out a command; its exit status, as `facerec.cli.errors` lists them."""
+    out = call.out
     try:
+        if out.as_json and out.null:
+            raise UsageError("either --json or --null, not both")
         status = action() or OK
         sys.stdout.flush()
         return status
@@ -136,7 +147,7 @@ def _status_of(out: Output, action: Callable[[], int | None]) -> int:
         if meant is None:
             raise
         more = {name: getattr(error, name, None) for name in ("param", "status", "retry_after")}
-        out.error(getattr(error, "code", "FAILED"), _words(error, out.as_json), **more)
+        out.error(getattr(error, "code", "FAILED"), _words(error, out.as_json) + _origin(call, error), **more)
         return meant
 
 
@@ -147,6 +158,17 @@ def _words(error: Exception, as_json: bool) -> str:
     if as_json:
         return str(getattr(error, "reason", error))
     return f"{error} ({error.param})" if isinstance(error, BadParam) else str(error)
+
+
+def _origin(call: Call, error: Exception) -> str:
+    """Why it was this server that was called, when that may be the mistake: nobody answers there, or refuses what was sent."""
+    from facerec.client import errors  # noqa: PLC0415
+    from facerec.config import origin  # noqa: PLC0415
+    from facerec.errors import BrokerUnavailable, StoreUnavailable  # noqa: PLC0415
+
+    rest = (errors.Unreachable, errors.ServiceAway, errors.BadAnswer, errors.AccessDenied)
+    kinds = {"FACEREC_": () if call.url else rest, "REDIS_": StoreUnavailable, "RABBITMQ_": BrokerUnavailable}
+    return next((f" (where it is: {origin(prefix)})" for prefix, kind in kinds.items() if isinstance(error, kind)), "")
 
 
 def _status_of_error(error: Exception) -> int | None:

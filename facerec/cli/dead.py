@@ -17,7 +17,7 @@ All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 def register(app: typer.Typer) -> None:
     dead = typer.Typer(no_args_is_help=True, help="The jobs that were given up: why, once more, or away with them.")
-    command(dead, "list", examples="facerec dead list")(list_)
+    command(dead, "list", names=True, examples="facerec dead list")(list_)
     command(dead, "show", examples="facerec dead show party.jpg")(show)
     command(dead, "redrive", examples="facerec dead redrive --all")(redrive)
     command(dead, "drop", examples="facerec dead drop party.jpg")(drop)

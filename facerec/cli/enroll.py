@@ -40,7 +40,7 @@ Failed = Annotated[bool, typer.Option("--failed", help="Send again what failed, 
 def register(app: typer.Typer) -> None:
     enroll = typer.Typer(no_args_is_help=True, help="Enroll many photos in the FindFace galleries.")
     command(enroll, "prepare", service=False, examples="facerec enroll prepare staff.jsonl --meta-name photos")(prepare)
-    command(enroll, "print", service=False)(print_)
+    command(enroll, "print", service=False, names=True)(print_)
     command(enroll, "run", examples="facerec enroll run staff.jsonl --gallery staff")(run)
     app.add_typer(enroll, name="enroll")
 
@@ -124,7 +124,10 @@ def print_(call: Call, job: Job) -> int:
     for item in _lines(job):
         result = results.get(item["file"], {"state": "waiting"})
         call.out.line(item | result)
-        call.out.say(f"{result['state']:8} {item['file']}  {item['meta']}  {result.get('reason', '')}")
+        if call.out.null:
+            call.out.say("\t".join([result["state"], item["meta"], result.get("reason", ""), item["file"]]))
+        else:
+            call.out.say(f"{result['state']:8} {item['file']}  {item['meta']}  {result.get('reason', '')}")
     return 0
 
 

@@ -10,6 +10,7 @@ import typer
 
 from facerec.cli.commands import Call, command
 from facerec.cli.errors import FAILED, OK, CommandFailed, UsageError
+from facerec.cli.output import printable
 from facerec.cli.targets import hash_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def register(app: typer.Typer) -> None:
-    command(app, "match", examples="facerec match party.jpg\nfacerec match --json party.jpg | jq -r '.[]'")(match)
+    examples = "facerec match party.jpg\nfacerec match --json party.jpg | jq -r '.[]'\nfacerec match -0 party.jpg | xargs -0 ls"
+    command(app, "match", names=True, examples=examples)(match)
     command(app, "show", examples="facerec show party.jpg")(show)
     command(app, "erase", examples="facerec erase party.jpg\nfacerec erase --yes --json *.jpg")(erase)
 
@@ -102,7 +104,7 @@ def _confirm(client: Client, hashes: Mapping[str, str]) -> None:
             names = client.image(image_hash)["names"]
         except Missing as error:
             raise CommandFailed(error.code, _missing(image_hash, target)) from error
-        typer.echo(f"{image_hash}  {', '.join(names)}", err=True)
+        typer.echo(f"{image_hash}  {printable(', '.join(names))}", err=True)
     if not typer.confirm(f"Erase {len(hashes)} image(s) for ever?", err=True):
         raise UsageError("nothing was erased")
 

@@ -21,6 +21,7 @@ from facerec.adapters.redis import (
     RedisSchema,
     redis_steps,
 )
+from facerec.cli.output import printable
 from facerec.config import Settings
 from facerec.services.export import Copied, export_lines, import_lines
 from facerec.services.fsck import Fsck, Report
@@ -37,7 +38,7 @@ def run_fsck(settings: Settings, fix: bool = False, as_json: bool = False, quick
         audit = RedisAudit(databases)
         links = None if quick else LinkCheck(audit, RedisJournal(databases), settings.tolerance)
         report = Fsck(audit, RedisRepairs(databases), links).run(fix)
-        _print(json.dumps(report.document(), indent=2, ensure_ascii=False) if as_json else _text(report))
+        _print(json.dumps(report.document(), indent=2) if as_json else _text(report))
         return OK if report.clean else FAULTY
 
     return _with_databases(settings, check)
@@ -96,9 +97,9 @@ def run_migrate(settings: Settings, as_json: bool = False) -> int:
 
 def _told(copied: Copied, what: str, as_json: bool, out: TextIO) -> int:
     if as_json:
-        out.write(json.dumps(copied.document(), ensure_ascii=False) + "\n")
+        out.write(json.dumps(copied.document()) + "\n")
     else:
-        out.writelines(f"{damage}\n" for damage in copied.damaged)
+        out.writelines(f"{printable(damage)}\n" for damage in copied.damaged)
         out.write(
             f"{copied.images} images with {copied.faces} faces {what}, {copied.skipped} were there, "
             f"{copied.damages} places are damaged\n"
@@ -129,7 +130,7 @@ def _text(report: Report) -> str:
     lines.append("clean" if report.clean else "NOT CLEAN")
     if not report.distances:
         lines.append("distances were not checked (--quick)")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _print(text: str) -> None:

@@ -9,7 +9,8 @@ import sys
 from threading import Event
 
 from facerec.adapters.rabbitmq.log_reader import LogReader
-from facerec.config import load_settings
+from facerec.cli.output import printable
+from facerec.config import load_command_settings
 from facerec.logs import set_up_logs
 
 IN_FRONT = {"time", "level", "message"}
@@ -21,7 +22,7 @@ def print_logs(patterns: list[str], raw: bool, patience: float) -> int:
 
     Raises ConfigError, and BrokerUnavailable when RabbitMQ is away for longer than ``patience`` seconds.
     """
-    settings = load_settings()
+    settings = load_command_settings()
     set_up_logs("logs", settings.log_level)
     stop = Event()
     health_file = settings.worker.health_file
@@ -42,17 +43,16 @@ def print_logs(patterns: list[str], raw: bool, patience: float) -> int:
 
 
 def readable(key: str, line: str) -> str:
-    """A JSON line for people: time, key, sentence, fields. What is no JSON object of ours is shown as it is."""
+    """For people: time, key, sentence, fields, an error's lines below. What is no JSON object of ours is shown whole."""
     try:
         record = json.loads(line)
         head = f"{record['time']} {key} {record['message']}"
     except (ValueError, KeyError, TypeError):
-        return f"{key} {line}"
+        return printable(f"{key} {line}")
     level = record.get("level", "INFO")
     if level not in {"INFO", "DEBUG"}:
         head = f"{head} [{level}]"
     hidden = IN_FRONT | SAID_BY_THE_KEY | {"error"}
     fields = [f"{name}={value}" for name, value in record.items() if name not in hidden]
-    error = f"\n{record['error']}" if "error" in record else ""
-    text = " ".join([head, *fields]) + error
-    return "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in text)
+    error = str(record.get("error", "")).splitlines()
+    return "\n".join(map(printable, [" ".join([head, *fields]), *error]))

@@ -1,4 +1,9 @@
-"""What a command says: JSON for programs, tables for people, tab-separated lines for pipes."""
+"""What a command says: JSON for programs, tables for people, tab-separated lines for pipes, or records that end with NUL.
+
+Names are what somebody called a file: they may hold line breaks, tabs, invisible signs, and on Linux bytes that are no text. People
+see these escaped, so that a row is a line and a name does not look like another. Programs get them as they are: in JSON, or with
+``null`` for `xargs -0` and `cut -z`.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +15,21 @@ from dataclasses import dataclass
 
 _WIDEST = 64
 """Of a column that need not be broken: a hash has so many characters."""
-_STEERING = {"Cc", "Cs", "Zl", "Zp"}
-_TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Categories of what steers a terminal, ends a line, turns the text behind it around, joins, or is no character."""
+_BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+"""Letters and marks that are drawn as nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """``as_json``: nothing but JSON goes to stdout, one document or one line for each."""
+    """``as_json``: nothing but JSON goes to stdout, one document or one line for each.
+
+    ``null``: what else were lines ends with NUL, and is not escaped; a name is the last thing in it.
+    """
 
     as_json: bool
+    null: bool = False
 
     def document(self, document: object) -> None:
         """The one JSON document that this command answers with; nothing without ``--json``."""
@@ -31,8 +42,10 @@ class Output:
             print(json.dumps(document), flush=True)  # noqa: T201 - readers wait for each line
 
     def say(self, text: str = "") -> None:
-        """A line for a person; nothing with ``--json``."""
-        if not self.as_json:
+        """A line for a person, or a record that ends with NUL; nothing with ``--json``."""
+        if self.null:
+            _write_record(text)
+        elif not self.as_json:
             _write(printable(text))
 
     def note(self, text: str) -> None:
@@ -54,6 +67,10 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table on a terminal; else lines with tabs, without a heading, for grep and cut."""
+        if self.null:
+            for row in rows:
+                _write_record("\t".join(map(shown, row)))
+            return
         if self.as_json:
             return
         cells = [[printable(shown(value)) for value in row] for row in rows]
@@ -81,19 +98,31 @@ def counted(number: int, what: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Without what steers a terminal: control characters, and those that turn the text after them around.
+    r"""On one line, with what is not seen written as in Python: ``\n``, ``\x1b``, ``\u200d``; a byte that is no text as ``\xff``.
 
-    Names may hold all others, as the narrow space of macOS' screenshots and the joiners of Persian and of emoji.
+    Nothing is lost that a person could see: letters of all scripts and all spaces that take room stay as they are.
     """
-    return "".join("\N{REPLACEMENT CHARACTER}" if _steers(sign) else sign for sign in text)
+    return "".join(_escaped(sign) if unicodedata.category(sign) in _UNSEEN or sign in _BLANK else sign for sign in text)
 
 
-def _steers(sign: str) -> bool:
-    return sign not in "\n\t" and (unicodedata.category(sign) in _STEERING or sign in _TURNING)
+def _escaped(sign: str) -> str:
+    number = ord(sign)
+    if number < 0x80:
+        return sign.encode("unicode_escape").decode()
+    if 0xDC80 <= number <= 0xDCFF:  # how Python keeps a byte of a file's name that is no UTF-8
+        return f"\\x{number - 0xDC00:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def _write(text: str) -> None:
     print(text)  # noqa: T201
+
+
+def _write_record(text: str) -> None:
+    """The very bytes of a name, whatever the locale says."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\0")
+    sys.stdout.buffer.flush()
 
 
 def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -30,7 +30,7 @@ _UNDONE = {"edit": "the change of a name", "not": "not this person"}
 
 def register(app: typer.Typer) -> None:
     people = typer.Typer(no_args_is_help=True, help="Who is on the pictures: list, name, merge, split, undo.")
-    command(people, "list", examples="facerec people list --unnamed --limit 20")(list_)
+    command(people, "list", names=True, examples="facerec people list --unnamed --limit 20")(list_)
     command(people, "show", examples="facerec people show 7")(show)
     command(people, "unknown", examples="facerec people unknown")(unknown)
     command(people, "name", examples="facerec people name 7 'Ada Lovelace'")(name)

@@ -13,7 +13,7 @@ from typing import Any
 from facerec.adapters.redis import RedisDatabases, RedisJournal, RedisRegeneration, RedisWorkers
 from facerec.cli.errors import FAILED, OK, CommandFailed
 from facerec.cli.output import Output
-from facerec.config import Settings, load_settings_with
+from facerec.config import Settings, load_command_settings
 from facerec.errors import ConfigError
 from facerec.services.regeneration import Regeneration, Wishes
 from facerec.services.reindex import Reindex
@@ -26,7 +26,7 @@ def set_up(config: Path | None, debug: bool) -> Settings:
     """The settings of the environment, under those of the file. Raises ConfigError, CommandFailed."""
     if debug:
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-    return load_settings_with(_settings_in(config) if config else {})
+    return load_command_settings(_settings_in(config) if config else {})
 
 
 def _settings_in(path: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from facerec.cli.commands import Call, command
+from facerec.cli.errors import UsageError
 
 MIB = 1024 * 1024
 EXAMPLES = """
@@ -51,7 +52,7 @@ MaxBytes = Annotated[int, typer.Option("--max-bytes", min=1, help="Larger files 
 
 
 def register(app: typer.Typer) -> None:
-    command(app, "scan", examples=EXAMPLES)(scan)
+    command(app, "scan", names=True, examples=EXAMPLES)(scan)
 
 
 def scan(
@@ -78,6 +79,8 @@ def scan(
     from facerec.cli.scanning.job import Options, find_job  # noqa: PLC0415
     from facerec.cli.scanning.session import carry_out, show_plan  # noqa: PLC0415
 
+    if call.out.null and not dry_run:
+        raise UsageError("--null is for --dry-run, which lists names")
     options = Options(resume or failed, failed, wait, jobs, patience, max_bytes)
     job = find_job(
         call.settings(),

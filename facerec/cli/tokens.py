@@ -32,9 +32,9 @@ def register(app: typer.Typer) -> None:
 @contextmanager
 def _tokens() -> Iterator[RedisTokens]:
     from facerec.adapters.redis import RedisDatabases, RedisTokens  # noqa: PLC0415
-    from facerec.config import load_settings  # noqa: PLC0415
+    from facerec.config import load_command_settings  # noqa: PLC0415
 
-    settings = load_settings()
+    settings = load_command_settings()
     databases = RedisDatabases(settings.redis)
     try:
         yield RedisTokens(databases, settings.rest.tokens_file)

@@ -34,9 +34,9 @@ def fsck(call: Call, fix: Fix = False, quick: Quick = False) -> int:
     The service may go on working meanwhile. The exit status is 1 when there are faults that were not repaired.
     """
     from facerec.cli.integrity import run_fsck  # noqa: PLC0415
-    from facerec.config import load_settings  # noqa: PLC0415
+    from facerec.config import load_command_settings  # noqa: PLC0415
 
-    return run_fsck(load_settings(), fix, call.out.as_json, quick)
+    return run_fsck(load_command_settings(), fix, call.out.as_json, quick)
 
 
 def migrate(call: Call) -> int:
@@ -45,9 +45,9 @@ def migrate(call: Call) -> int:
     A worker refuses to start on another layout than its own and says so. Make a backup first (facerec export).
     """
     from facerec.cli.integrity import run_migrate  # noqa: PLC0415
-    from facerec.config import load_settings  # noqa: PLC0415
+    from facerec.config import load_command_settings  # noqa: PLC0415
 
-    return run_migrate(load_settings(), call.out.as_json)
+    return run_migrate(load_command_settings(), call.out.as_json)
 
 
 def export(call: Call, archive: Archive = None) -> int:
@@ -56,10 +56,10 @@ def export(call: Call, archive: Archive = None) -> int:
     The service may go on working meanwhile. Pictures are not in it: the image store has a backup of its own.
     """
     from facerec.cli.integrity import run_export  # noqa: PLC0415
-    from facerec.config import load_settings  # noqa: PLC0415
+    from facerec.config import load_command_settings  # noqa: PLC0415
 
     with _file_errors():
-        return run_export(load_settings(), archive, call.out.as_json)
+        return run_export(load_command_settings(), archive, call.out.as_json)
 
 
 def import_(call: Call, archive: Archive = None) -> int:
@@ -69,10 +69,10 @@ def import_(call: Call, archive: Archive = None) -> int:
     cut off is done again with the same file.
     """
     from facerec.cli.integrity import run_import  # noqa: PLC0415
-    from facerec.config import load_settings  # noqa: PLC0415
+    from facerec.config import load_command_settings  # noqa: PLC0415
 
     with _file_errors():
-        return run_import(load_settings(), archive, call.out.as_json)
+        return run_import(load_command_settings(), archive, call.out.as_json)
 
 
 @contextmanager

@@ -13,7 +13,9 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
+from facerec import service_file
 from facerec.errors import FacerecError
 from facerec.local.keeper import Keeper
 from facerec.local.parts import ROOT
@@ -59,8 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+say = partial(print, flush=True)
+"""Whoever waits reads each line when it is said, also at the other end of a pipe."""
+
+
 def up(stack: LocalStack, *, forward: bool) -> int:
-    if stack.up(print, forward=forward):
+    if stack.up(say, forward=forward):
         print(FIRST_STEPS.format(url=stack.url))
     else:
         print(f"It runs already at {stack.url}")
@@ -68,7 +74,7 @@ def up(stack: LocalStack, *, forward: bool) -> int:
 
 
 def down(stack: LocalStack) -> int:
-    print(f"stopped; the data stay in {stack.folder}" if stack.down(print) else "nothing runs")
+    print(f"stopped; the data stay in {stack.folder}" if stack.down(say) else "nothing runs")
     return 0
 
 
@@ -101,16 +107,23 @@ def follow_logs(stack: LocalStack) -> int:
 
 
 def facerec(stack: LocalStack, *, workplace: Path, arguments: Sequence[str]) -> int:
-    """Become the command `facerec` in ``workplace``, with the settings of the service."""
-    if stack.exists:
-        settings = stack.settings() | {"FACEREC_URL": stack.url}
-        os.chdir(workplace)
-        pairs = [f"{key}={value}" for key, value in settings.items()]
-        # -P: a json.py among somebody's pictures is no module of ours.
-        command = [sys.executable, "-P", "-m", "facerec", *arguments]
-        os.execv("/usr/bin/env", ["env", f"PYTHONPATH={ROOT}", *pairs, *command])  # noqa: S606
-    print("nothing was started here yet")
+    """Become the command `facerec` in ``workplace``, with the settings of the service, whatever the environment says of others."""
+    if stack.service_file.exists():
+        _become_facerec(stack.service_file, workplace, arguments)
+    never = "nothing was started here yet"
+    print("the service does not run; ./deploy-local-dev.sh starts it" if stack.exists else never)
     return NOT_RUNNING
+
+
+def _become_facerec(file: Path, workplace: Path, arguments: Sequence[str]) -> NoReturn:
+    places = [place for group in service_file.SERVERS.values() for place in group]
+    said = [*places, *service_file.read(file)]
+    hidden = [word for name in said for end in ("", "_FILE") for word in ("-u", f"{name}{end}")]
+    pairs = [f"PYTHONPATH={ROOT}", f"FACEREC_SERVICE_FILE={file}"]
+    os.chdir(workplace)
+    # -P: a json.py among somebody's pictures is no module of ours.
+    command = [sys.executable, "-P", "-m", "facerec", *arguments]
+    os.execv("/usr/bin/env", ["env", *hidden, *pairs, *command])  # noqa: S606
 
 
 def keep(stack: LocalStack) -> int:

@@ -25,6 +25,25 @@ make_compose_secrets() {
     umask "$old_mask"
 }
 
+# The two names of the port; Compose knows the one.
+choose_port() {
+    if [ -n "${REST_PORT:-}" ] && [ "${FACEREC_PORT:-$REST_PORT}" != "$REST_PORT" ]; then
+        die "REST_PORT=$REST_PORT and FACEREC_PORT=$FACEREC_PORT: both are the port of REST, set one of them"
+    fi
+    local port=${FACEREC_PORT:-5000}
+    export REST_PORT="${REST_PORT:-$port}"
+}
+
+# For a facerec that is installed on this machine: facerec/service_file.py tells of the form. Redis and RabbitMQ are not reached
+# from here, so the file says nothing of them.
+tell_commands() {
+    (
+        umask 077
+        printf 'FACEREC_URL=http://127.0.0.1:%s\nFACEREC_TOKEN=%s\n' "$REST_PORT" "$(cat $folder/token)" >$folder/service.env.new
+    )
+    mv $folder/service.env.new $folder/service.env
+}
+
 compose_command() { docker compose --env-file $folder/compose.env "$@"; }
 
 compose() {
@@ -36,14 +55,17 @@ compose() {
     case "$1" in
     up)
         docker info >/dev/null 2>&1 || die "the Docker engine does not answer (docker info); without it: --native"
+        choose_port
         make_compose_secrets
         compose_command up --detach --build --wait || {
             compose_command ps --all >&2
             die "not all containers became healthy; see ./deploy-local-dev.sh logs"
         }
+        tell_commands
         say_compose_first_steps
         ;;
     down)
+        rm -f $folder/service.env
         end_commands
         compose_command down
         ;;
@@ -99,7 +121,7 @@ check_mountable() {
 }
 
 say_compose_first_steps() {
-    local url="http://127.0.0.1:${REST_PORT:-5000}"
+    local url="http://127.0.0.1:$REST_PORT"
     cat <<END
 
 The service runs at $url

@@ -41,6 +41,26 @@ use_homebrew() {
 }
 use_homebrew
 
+# slowly WHAT COMMAND...: run it, and say what is done, again every ten seconds until it ends.
+slowly() {
+    local what=$1 ticker status=0
+    shift
+    say "$what"
+    (
+        seconds=0
+        # Not beyond the script, and a sleep that is left over holds nobody's pipe open.
+        while sleep "${tell_every:-10}" </dev/null >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+            seconds=$((seconds + ${tell_every:-10}))
+            say "still $what ($seconds s)"
+        done
+    ) >/dev/null &
+    ticker=$!
+    "$@" || status=$?
+    kill $ticker 2>/dev/null || true
+    wait $ticker 2>/dev/null || true
+    return $status
+}
+
 # Debian keeps the server programs of RabbitMQ and epmd in /usr/sbin or elsewhere out of a plain user's PATH.
 has_program() { has "$1" || [ -x "/usr/sbin/$1" ] || [ -x "/usr/lib/rabbitmq/bin/$1" ]; }
 
@@ -52,9 +72,11 @@ apt_install() {
         if [ -t 0 ]; then apt=(sudo "${apt[@]}"); else apt=(sudo -n "${apt[@]}"); fi
     fi
     log=$(mktemp)
-    say "installing $*"
-    if "${apt[@]}" install -y --no-install-recommends "$@" >"$log" 2>&1 ||
-        { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$@"; } >"$log" 2>&1; then
+    apt_try() {
+        "${apt[@]}" install -y --no-install-recommends "$@" >"$log" 2>&1 ||
+            { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$@"; } >"$log" 2>&1
+    }
+    if slowly "installing $*" apt_try "$@"; then
         rm -f "$log"
     else
         tail -n 20 "$log" >&2
@@ -64,8 +86,7 @@ apt_install() {
 }
 
 brew_install() {
-    say "installing $*"
-    brew install --quiet "$@" >&2
+    slowly "installing $*" brew install --quiet "$@" >&2
 }
 
 # install_packages DEBIAN HOMEBREW: both lists of names separated by spaces; an empty one means nothing is known for it.
@@ -131,6 +152,20 @@ ensure_python() {
     printf '%s\n' "$python"
 }
 
+# A wrong or misspelt setting is said before anything is installed, where a Python is here already to tell.
+check_settings() {
+    local python
+    python=$(find_python) || return 0
+    "$python" -B -c '
+import sys
+from facerec.config import load_settings
+from facerec.errors import FacerecError
+try:
+    load_settings()
+except FacerecError as error:
+    sys.exit(f"{error.code}: {error.reason}")'
+}
+
 checksum() { cksum "$@" | cut -d' ' -f1,2 | tr '\n' ' '; }
 
 # ensure_venv LOCK: .venv holds exactly what requirements/LOCK.lock lists. A lock that holds more serves as well.
@@ -148,11 +183,16 @@ ensure_venv() {
     say "making .venv from requirements/$lock.lock"
     rm -rf .venv
     "$python" -m venv .venv || die "$python could not make .venv"
-    # One package exists as source only; what makes a wheel of it is pinned like everything else.
-    local install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps)
-    { "${install[@]}" --require-hashes -r requirements/build.lock &&
-        "${install[@]}" --require-hashes --no-build-isolation --use-pep517 -r "requirements/$lock.lock" &&
-        "${install[@]}" --no-build-isolation --editable .; } ||
+    slowly "installing the packages of requirements/$lock.lock" install_locked "$lock" ||
         die "the packages of requirements/$lock.lock could not be installed"
     printf '%s' "$wanted" >.venv/.lock
+}
+
+install_locked() {
+    local lock=$1
+    # One package exists as source only; what makes a wheel of it is pinned like everything else.
+    local install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps)
+    "${install[@]}" --require-hashes -r requirements/build.lock &&
+        "${install[@]}" --require-hashes --no-build-isolation --use-pep517 -r "requirements/$lock.lock" &&
+        "${install[@]}" --no-build-isolation --editable .
 }

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from facerec.config import is_set
 from facerec.local.files import new_password, write_private
-from facerec.local.ports import accepts, free_port
+from facerec.local.ports import free_port, is_free
 from facerec.local.process import BackgroundProcess, Identity
 from facerec.local.servers import RabbitServer, RedisServer
 
@@ -38,6 +38,10 @@ class Part(Protocol):
 
     def stop(self) -> None:
         """Stop it in order when it runs."""
+        ...
+
+    def move(self) -> bool:
+        """Choose other ports for those that somebody else has, where it did not start; False when that is not why."""
         ...
 
     def variables(self) -> dict[str, str]:
@@ -70,6 +74,9 @@ class RedisPart:
 
     def stop(self) -> None:
         self._server.stop()
+
+    def move(self) -> bool:
+        return self._server.move()
 
     def variables(self) -> dict[str, str]:
         return {
@@ -109,6 +116,9 @@ class RabbitPart:
 
     def stop(self) -> None:
         self._server.stop()
+
+    def move(self) -> bool:
+        return self._server.move()
 
     def variables(self) -> dict[str, str]:
         return {
@@ -160,10 +170,16 @@ class ForwardPart:
         kubectl = shutil.which("kubectl") or "kubectl"
         command = [kubectl, "port-forward", "--address", "127.0.0.1", f"service/{self.name}"]
         self._process.start([*command, f"{self.port}:{self._service_port}"])
-        self._process.wait_ready(lambda: accepts(self.port), 60)
+        self._process.wait_ready(lambda: self._process.listens(self.port), 60)
 
     def stop(self) -> None:
         self._process.stop(10)
+
+    def move(self) -> bool:
+        if is_free(self.port):
+            return False
+        write_private(self._folder / "port", str(free_port()))
+        return True
 
     def variables(self) -> dict[str, str]:
         prefix = self.name.upper()
@@ -213,6 +229,12 @@ class ProgramPart:
 
     def stop(self) -> None:
         self._process.stop(PROGRAM_STOP_LIMIT)
+
+    def move(self) -> bool:
+        return False  # it starts long before it binds: see LocalStack
+
+    def listens(self, port: int) -> bool:
+        return self._process.listens(port)
 
     def tail(self) -> str:
         return self._process.tail()

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facerec.errors import FacerecError
+from facerec.local.ports import listens
 
 POLL = 0.02
 """Seconds between two looks at something that cannot tell us when it changes."""
@@ -119,6 +120,11 @@ class BackgroundProcess:
             raise ProcessFailed(f"{self.name} was not ready within {seconds:g} s. {self.tail()}")
         if not self.running:
             raise ProcessFailed(f"{self.name} ended while starting. {self.tail()}")
+
+    def listens(self, port: int) -> bool:
+        """Whether it, or a process that it started, listens on ``port`` of this machine."""
+        identity = self.identity
+        return identity is not None and listens(identity.pid, port)
 
     def stop(self, seconds: float) -> None:
         """SIGTERM, and SIGKILL for what still runs after ``seconds``. Nothing to stop is fine."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facerec.local.files import new_password, write_private
-from facerec.local.ports import accepts, free_port
+from facerec.local.ports import accepts, free_port, is_free
 from facerec.local.process import BackgroundProcess, ProcessFailed, wait_until
 from facerec.local.server import START_LIMIT, STOP_LIMIT, Server, ServerMissing
 
@@ -65,8 +65,18 @@ class RabbitServer(Server):
         self.user = str(facts.get("user", user))
         self.password = str(facts.get("password", password or new_password()))
         self._epmd = BackgroundProcess("epmd", self.folder, outlives=outlives)
+        self._remember_all()
+
+    def _remember_all(self) -> None:
         ports = {"port": self.port, "management_port": self.management_port, "epmd_port": self._epmd_port}
         self._remember({**ports, "dist_port": self._dist_port, "user": self.user, "password": self.password})
+
+    def move(self) -> bool:
+        ports = (self.port, self.management_port, self._epmd_port, self._dist_port)
+        moved = tuple(port if is_free(port) else free_port() for port in ports)
+        self.port, self.management_port, self._epmd_port, self._dist_port = moved
+        self._remember_all()
+        return moved != ports
 
     @property
     def url(self) -> str:
@@ -85,14 +95,14 @@ class RabbitServer(Server):
         self._write_configuration()
         self.start_port_mapper()
         self._process.start([program], self._variables() | {"RUNNING_UNDER_SYSTEMD": "true"})
-        self._process.wait_ready(self.answers, START_LIMIT)
+        self._process.wait_ready(lambda: self.answers() and self._process.listens(self.port), START_LIMIT)
         self._bear_restarts()
 
     def start_port_mapper(self) -> None:
         """Nodes find each other's ports by it. Does nothing when it runs. Raises ServerMissing, ProcessFailed."""
         if not self._epmd.running:
             self._epmd.start([_epmd_program(), "-address", "127.0.0.1", "-port", str(self._epmd_port)])
-            self._epmd.wait_ready(lambda: accepts(self._epmd_port), START_LIMIT)
+            self._epmd.wait_ready(lambda: self._epmd.listens(self._epmd_port), START_LIMIT)
 
     def stop(self) -> None:
         """Stop the node in order, then its port mapper; the data stay."""

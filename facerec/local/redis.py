@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 from facerec.local.files import write_private
-from facerec.local.ports import free_port
+from facerec.local.ports import free_port, is_free
 from facerec.local.server import START_LIMIT, STOP_LIMIT, Server, ServerMissing
 
 
@@ -55,7 +55,14 @@ class RedisServer(Server):
         if self.running:
             return
         self._process.start([redis_program(), str(self._write_configuration())])
-        self._process.wait_ready(self.answers, START_LIMIT)
+        self._process.wait_ready(lambda: self.answers() and self._process.listens(self.port), START_LIMIT)
+
+    def move(self) -> bool:
+        if is_free(self.port):
+            return False
+        self.port = free_port()
+        self._remember({"port": self.port, "password": self.password})
+        return True
 
     def stop(self) -> None:
         """Stop in order; the data stay."""

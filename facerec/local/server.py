@@ -59,6 +59,10 @@ class Server:
     def start(self) -> None:
         raise NotImplementedError
 
+    def move(self) -> bool:
+        """Choose other ports for those that somebody else has, where it did not start; False when nobody has one."""
+        raise NotImplementedError
+
     def stop(self) -> None:
         raise NotImplementedError
 

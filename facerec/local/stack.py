@@ -11,17 +11,23 @@ import fcntl
 import http.client
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from facerec.config import is_set, load_settings
+from facerec import service_file
+from facerec.config import for_commands, is_set, load_settings
 from facerec.errors import ConfigError
 from facerec.local.parts import Part, ProgramPart, defaults, server_part
-from facerec.local.ports import is_free
+from facerec.local.ports import claim, is_free
 from facerec.local.process import ProcessFailed, wait_until
 
 READY_LIMIT = 180.0
 """Seconds until REST, worker, Redis and RabbitMQ must answer; a first start converts the models, which takes some seconds."""
+TRIES = 10
+"""How often other ports are chosen for a part, when somebody else took its port before it could."""
+TELL_EVERY = 10.0
+"""Seconds after which a person who waits is told again for what."""
 Say = Callable[[str], None]
 
 
@@ -31,6 +37,7 @@ class LocalStack:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self._file = self.folder / "stack.json"
+        self.service_file = self.folder / service_file.PLACE.name
 
     @property
     def exists(self) -> bool:
@@ -54,10 +61,13 @@ class LocalStack:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._alone():
             if self.exists and all(part.identity for part in self.parts()):
+                if not self.service_file.exists():
+                    self._tell_commands()
                 return False
             self._decide(forward=forward)
             try:
                 self._start(say)
+                self._tell_commands()
             except BaseException:
                 self._stop(lambda _: None)
                 raise
@@ -78,8 +88,7 @@ class LocalStack:
         """All parts but the keeper."""
         return [
             *self._servers(),
-            ProgramPart("rest", self.folder / "rest", self.url, self.settings),
-            ProgramPart("worker", self.folder / "worker", "", self.settings),
+            *self._programs(),
         ]
 
     def settings(self) -> dict[str, str]:
@@ -96,33 +105,83 @@ class LocalStack:
         command = [sys.executable, "-m", "facerec.local", "--folder", str(self.folder), "keep"]
         return ProgramPart("keeper", self.folder / "keeper", "", dict, command)
 
+    def _tell_commands(self) -> None:
+        """Raises ConfigError."""
+        service_file.write(self.service_file, for_commands(self.settings()) | {"FACEREC_URL": self.url})
+
     def _start(self, say: Say) -> None:
+        # Who runs already knows the ports that the others have.
+        may_move = not any(part.identity for part in self.kept_parts() if isinstance(part, ProgramPart))
         for part in self.kept_parts():
             if part.identity is None:
-                say(f"starting {part.name}")
-                part.start()
-        self._wait_ready()
+                self._start_part(part, say, may_move=may_move)
+        self._wait_ready(say)
         self._keeper().start()
 
+    def _start_part(self, part: Part, say: Say, *, may_move: bool) -> None:
+        for tries_left in reversed(range(TRIES)):
+            say(f"starting {part.name}")
+            try:
+                part.start()
+            except ProcessFailed:
+                part.stop()
+                if not (may_move and tries_left and part.move()):
+                    raise
+                say(f"{part.name}: another program took its port; it gets another")
+            else:
+                return
+
     def _stop(self, say: Say) -> bool:
+        self.service_file.unlink(missing_ok=True)
         running = [part for part in self.parts() if part.identity]
         for part in reversed(running):
             say(f"stopping {part.name}")
             part.stop()
         return bool(running)
 
-    def _wait_ready(self) -> None:
-        programs = [part for part in self.kept_parts() if isinstance(part, ProgramPart)]
-
-        def settled() -> bool:
-            return not all(part.identity for part in programs) or readiness(self.port)[0] == 200
-
-        if not wait_until(settled, READY_LIMIT, every=0.25):
-            tails = "\n".join(part.tail() for part in programs)
-            raise ProcessFailed(f"not ready within {READY_LIMIT:g} s: {readiness(self.port)[1]}\n{tails}")
-        for part in programs:
+    def _wait_ready(self, say: Say) -> None:
+        """Until REST and worker are ready. REST gets another port when somebody else took its own before it could."""
+        rest, worker = self._programs()
+        for tries_left in reversed(range(TRIES)):
+            self._wait_settled(say)
+            if rest.identity is not None or is_free(self.port):
+                break
+            if is_set("REST_PORT", "FACEREC_PORT"):
+                raise ConfigError(f"port {self.port}: another program took it before REST could")
+            if not tries_left:
+                break
+            say("rest: another program took its port; it gets another")
+            self._remember(self._remembered() | {"port": rest_port(self.port)})
+            rest, worker = self._programs()
+            rest.start()
+        for part in (rest, worker):
             if part.identity is None:
                 raise ProcessFailed(f"{part.name} ended while starting. {part.tail()}")
+
+    def _wait_settled(self, say: Say) -> None:
+        """Until all is ready or one of the two has ended. Raises ProcessFailed."""
+        rest, worker = self._programs()
+        told = time.monotonic()
+        why = ""
+
+        def settled() -> bool:
+            nonlocal told, why
+            if not (rest.identity and worker.identity):
+                return True
+            code, why = readiness(self.port) if rest.listens(self.port) else (0, "REST does not listen yet")
+            if time.monotonic() - told > TELL_EVERY:
+                told = time.monotonic()
+                say(f"waiting: {why}")
+            return code == 200
+
+        say("waiting until the service is ready")
+        if not wait_until(settled, READY_LIMIT, every=0.25):
+            tails = "\n".join(part.tail() for part in (rest, worker))
+            raise ProcessFailed(f"not ready within {READY_LIMIT:g} s: {why}\n{tails}")
+
+    def _programs(self) -> tuple[ProgramPart, ProgramPart]:
+        rest = ProgramPart("rest", self.folder / "rest", self.url, self.settings)
+        return rest, ProgramPart("worker", self.folder / "worker", "", self.settings)
 
     def _decide(self, *, forward: bool) -> None:
         """What this environment asks for: a server named by REDIS_HOST or RABBITMQ_HOST is used, otherwise ours."""
@@ -134,6 +193,9 @@ class LocalStack:
         facts: dict[str, int | str] = {"port": port}
         for name, variable in (("redis", "REDIS_HOST"), ("rabbitmq", "RABBITMQ_HOST")):
             facts[name] = "given" if is_set(variable) and not forward else ours
+        self._remember(facts)
+
+    def _remember(self, facts: dict[str, int | str]) -> None:
         self._file.write_text(json.dumps(facts), encoding="utf-8")
 
     def _remembered(self) -> dict[str, int | str]:
@@ -152,14 +214,16 @@ class LocalStack:
 
 
 def rest_port(remembered: int) -> int:
-    """The port for REST: what REST_PORT says, else the one of last time or 5000, or the next that is free."""
+    """The port for REST: what REST_PORT or FACEREC_PORT says, else the one of last time or 5000, or the next that is free."""
     wanted = load_settings().rest.port
-    if is_set("REST_PORT"):
+    if is_set("REST_PORT", "FACEREC_PORT"):
+        # Whoever named it may have chosen it as `claim` does; so only who listens there counts.
         if not is_free(wanted):
             raise ConfigError(f"REST_PORT={wanted}: something listens there already")
+        claim(wanted)
         return wanted
     first = remembered or wanted
-    return next(port for port in range(first, first + 1000) if is_free(port))
+    return next(port for port in range(first, first + 1000) if claim(port))
 
 
 def readiness(port: int) -> tuple[int, str]:

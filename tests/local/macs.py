@@ -13,7 +13,7 @@ from pathlib import Path
 
 from facerec.local.rabbitmq import rabbit_program
 from facerec.local.redis import redis_program
-from tests.local.clones import Clone
+from tests.local.clones import ROOT, Clone
 
 PROGRAMS = (
     *(
@@ -115,6 +115,17 @@ def _get_proxies():
 """
 
 
+LSOF = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from facerec.local.ports import listens
+*_, group, port, state = sys.argv
+assert sys.argv[1:] == ["-nP", "-a", "-t", "-g", group, port, state] and state == "-sTCP:LISTEN", sys.argv
+if listens(int(group), int(port.removeprefix("-iTCP:"))):
+    print(group)
+"""
+
+
 class Mac(Clone):
     """``prefix`` is Homebrew's, ``folder`` the copy of the project.
 
@@ -132,6 +143,7 @@ class Mac(Clone):
         self._lay_homebrew()
         self._rename("facerec/local/environment.sh", {**_DEBIAN, "/opt/homebrew": str(prefix)})
         self._rename("facerec/local/rabbitmq.py", _DEBIAN)
+        self._rename("facerec/local/ports.py", {"/usr/sbin/lsof": f"{self.programs}/lsof"})
 
     def brew_calls(self, word: str) -> list[str]:
         """What brew was told, of the calls that begin with ``word``."""
@@ -149,6 +161,7 @@ class Mac(Clone):
         self.stand_in("uname", '#!/bin/sh\ncase "$1" in -m) echo arm64 ;; *) echo Darwin ;; esac\n')
         self.stand_in("sw_vers", "#!/bin/sh\necho 14.5\n")
         self.stand_in("id", "#!/bin/sh\necho 501\n")
+        self.stand_in("lsof", f"#!{sys.executable} -I\n{LSOF}")
         # The one of Apple's developer tools.
         self.stand_in("python3", "#!/bin/sh\nexit 1\n")
 

@@ -18,6 +18,7 @@ import requests
 
 from facerec.local.ports import free_port
 from facerec.local.servers import RabbitServer, RedisServer
+from facerec.service_file import read
 from tests.local.clones import Clone
 
 DOCKER = """#!/bin/sh
@@ -139,6 +140,27 @@ def test_compose_gets_generated_secrets_that_stay(clone: Clone) -> None:
     clone.run("--compose")
     assert clone.data("compose.env").read_text() == secrets
     assert clone.data("token").read_text() == token
+
+
+def test_a_facerec_outside_finds_the_service_in_containers(clone: Clone) -> None:
+    _with_docker(clone)
+    assert clone.run("--compose", FACEREC_PORT="5099").returncode == 0
+    file = clone.data("service.env")
+    assert read(file) == {"FACEREC_URL": "http://127.0.0.1:5099", "FACEREC_TOKEN": clone.data("token").read_text()}
+    clone.run("down")
+    assert not file.exists()
+
+
+def test_wrong_settings_are_refused_before_containers_are_made(clone: Clone) -> None:
+    _with_docker(clone)
+    for variables, message in (
+        ({"TOLERENCE": "0.5"}, "TOLERANCE is meant"),
+        ({"FACEREC_PORT": "5001", "REST_PORT": "5002"}, "both are the port of REST"),
+    ):
+        up = clone.run("--compose", **variables)
+        assert up.returncode == 1
+        assert message in up.stderr
+        assert not clone.data("compose.env").exists()
 
 
 def test_containers_that_do_not_become_healthy_are_reported(clone: Clone) -> None:

@@ -206,6 +206,26 @@ def test_a_free_port_is_given_once() -> None:
     assert len({free_port() for _ in range(400)}) == 400
 
 
+def test_a_port_that_was_chosen_is_chosen_by_no_other_process(tmp_path: Path) -> None:
+    port = free_port()
+    assert is_free(port), "a server can have it"
+    script = f"from facerec.local.ports import claim; print(claim({port}))"
+    claimed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert claimed.stdout == "False\n"
+
+
+def test_a_server_whose_port_another_has_is_not_taken_for_ready_and_moves(tmp_path: Path) -> None:
+    """The other Redis has no password either, and answers just as well."""
+    with RedisServer(tmp_path / "first") as first:
+        second = RedisServer(tmp_path / "second", port=first.port)
+        with pytest.raises(ProcessFailed, match="redis ended while starting"):
+            second.start()
+        assert second.move()
+        with second:
+            assert second.port != first.port
+        assert first.answers()
+
+
 def test_what_the_node_cannot_do_is_said(rabbit_server: RabbitServer) -> None:
     with pytest.raises(ProcessFailed, match="no_such_vhost"):
         rabbit_server.evaluate('rabbit_vhost:delete(<<"never made">>, <<"guest">>)')

@@ -95,6 +95,6 @@ def test_readable_line() -> None:
     line = json.dumps(
         {"time": "T", "level": "ERROR", "host": "h", "process": "rest", "message": "no\x1b[31m", "action": "x"}
     )
-    assert readable("h.rest.info", line) == "T h.rest.info no?[31m [ERROR] action=x"
-    assert readable("k", "no json") == "k no json"
+    assert readable("h.rest.info", line) == "T h.rest.info no\\x1b[31m [ERROR] action=x"
+    assert readable("k", "no json\n\x1b[31m") == r"k no json\n\x1b[31m"
     assert readable("k", "[1]") == "k [1]"

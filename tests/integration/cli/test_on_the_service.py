@@ -58,6 +58,29 @@ def test_the_life_of_some_pictures(
         assert "GET '/events' -> 200" in (tmp_path / "rest.log").read_text()
 
 
+def test_an_odd_name_goes_through_the_service_unchanged(
+    redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name with signs that nobody sees is sent, listed and found again by `xargs -0`; one that the service takes from nobody is
+    refused by a name on one line."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    facerec = Facerec(tmp_path)
+    odd = "fritz \u202e\u200d\ufeff.png"
+    facerec.put(odd, showing("fritz"))
+    facerec.put("plain.png", showing("fritz", "gerd"))
+    facerec.put("two\nlines.png", showing("hans"))
+    with Stack(redis_settings, rabbit_settings, tmp_path, ENGINE="fake") as stack:
+        monkeypatch.setenv("FACEREC_URL", stack.url)
+        refused = facerec("scan", ".", status=1).err.splitlines()[:1]
+        assert refused == [r"facerec: refused: two\nlines.png: BAD_PARAM a name has no control characters"]
+        assert facerec("match", "plain.png").out == r"fritz \u202e\u200d\ufeff.png" + "\n"
+        assert facerec("match", "--json", "plain.png").document == [odd]
+        listed = facerec("match", "-0", "plain.png").out
+        assert listed == f"{odd}\0"
+        assert facerec("match", listed.rstrip("\0")).out == "plain.png\n", "it names the file"
+
+
 def test_persons_are_named_merged_split_and_taken_back(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

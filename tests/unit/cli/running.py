@@ -39,14 +39,14 @@ class Facerec:
 
     def __call__(self, *arguments: str, status: int = 0) -> Ended:
         """Run it; ``status`` is the exit status to insist on."""
-        out, err = io.StringIO(), io.StringIO()
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
         ended = 0
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
                 run(list(arguments))
             except SystemExit as end:
                 ended = end.code if isinstance(end.code, int) else 0
-        result = Ended(ended, out.getvalue(), err.getvalue())
+        result = Ended(ended, *(stream.buffer.getvalue().decode() for stream in (out, err)))
         assert result.status == status, (result.status, result.out, result.err)
         return result
 

@@ -187,18 +187,6 @@ class TestImages:
         error = facerec("show", "--json", "a" * 64, status=1).document
         assert (error["code"], error["reason"]) == ("NOT_FOUND", "the reason of NOT_FOUND")
 
-    @pytest.mark.parametrize(
-        "name", ["Screenshot at 3.14.15\u202fPM.png", "می\u200cخواهم.png", "👩\u200d👧.png", "\u200fאבא (1).png"]
-    )
-    def test_names_are_printed_as_they_are(self, facerec: Facerec, service: StubService, name: str) -> None:
-        service.fail_next((200, [name], {}))
-        assert facerec("match", "a" * 64).out == f"{name}\n"
-
-    @pytest.mark.parametrize("sign", ["\x1b", "\x9b", "\r", "\u202e", "\u2067", "\u2028"])
-    def test_what_steers_a_terminal_is_not_printed(self, facerec: Facerec, service: StubService, sign: str) -> None:
-        service.fail_next((200, [f"a{sign}b.png"], {}))
-        assert facerec("match", "a" * 64).out == "a\N{REPLACEMENT CHARACTER}b.png\n"
-
     def test_a_narrow_terminal_breaks_neither_hashes_nor_names(self, facerec: Facerec, service: StubService) -> None:
         facerec.put("a.png")
         facerec("scan", "a.png")

@@ -29,7 +29,7 @@ def test_metas_that_are_no_utf8_are_named(facerec: Facerec, option: list[str], n
 
 def test_a_photo_whose_name_is_no_text_is_named(facerec: Facerec) -> None:
     os.close(os.open(os.fsencode(facerec.folder) + b"/b\xff.jpg", os.O_CREAT | os.O_WRONLY))
-    assert "b\N{REPLACEMENT CHARACTER}.jpg" in facerec("enroll", "prepare", "job", ".", status=2).err
+    assert r"b\xff.jpg" in facerec("enroll", "prepare", "job", ".", status=2).err
     assert not Path("job").exists()
 
 
