@@ -22,7 +22,7 @@ from facerec.ports import DeadLetter
 from facerec.topology import DEAD_LOCK, DEAD_QUEUE, SCAN_KEY, WORK_EXCHANGE
 
 PERSISTENT = 2
-TURN = 30.0
+TURN = 10.0
 """Seconds that a caller waits until others have looked through the letters."""
 HIDDEN = 3.0
 """Seconds that a caller waits for letters that he knows of and did not meet: a release before this one hides them while it looks,
