@@ -17,6 +17,7 @@ from facerec.adapters.redis import RedisAdmissions, RedisDatabases, RedisLetterI
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.identity import image_hash
 from facerec.jobs import ScanJob
+from facerec.letters import buried_headers, dead_letter
 from facerec.services.dead import LetterBox
 from facerec.topology import DEAD_QUEUE, queues
 from tests.client import wait_until
@@ -178,6 +179,23 @@ def test_a_letter_that_is_laid_after_its_image_was_erased_does_not_stay(place: P
     wait_until(lambda: place.box.count() == 1, "it is still there")
     place.letters.tidy()
     assert place.holders_of(body) == []
+
+
+def test_nor_one_that_was_noted_before_and_laid_after(place: Place) -> None:
+    """Its worker was slow between the two."""
+    body = drawing()
+    ticket = RedisAdmissions(place.databases).announce("default", image_hash(body), "a.png", 0.0).ticket
+    job = ScanJob("default", image_hash(body), "a.png", ticket, 0.0, body)
+    headers = buried_headers(job.headers, "CHILD_DIED", "it died")
+    assert RedisLetterIndex(place.databases).add(dead_letter(headers, len(body)))
+    assert place.erase(job.hash) == 0
+    publisher = RabbitJobPublisher(place.rabbit)
+    publisher.bury(job.headers, body, "CHILD_DIED", "it died")
+    publisher.close()
+    wait_until(lambda: place.box.count() == 1, "it is there")
+    place.letters.tidy()
+    assert place.holders_of(body) == []
+    assert (place.dead(), place.letters.count()) == ([], 0)
 
 
 def test_a_job_that_was_laid_twice_is_one_letter(place: Place) -> None:
