@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from facerec.errors import MalformedJob
-from facerec.identity import MAX_NAME
+from facerec.identity import MAX_NAME, is_hash
 from facerec.jobs import LATEST
 from facerec.nesting import finite
 from facerec.ports import DeadLetter
@@ -57,7 +57,7 @@ def redriven_headers(headers: Mapping[str, Any], changes: Mapping[str, Any]) -> 
 def dead_letter(headers: Mapping[str, Any], size: int) -> DeadLetter:
     """The letter that a message of the dead letters' queue is; wrong or missing headers count as empty."""
     code, ticket = _text(headers.get("code")), _number(headers.get("ticket"))
-    is_job = ticket > 0 and code != MalformedJob.code
+    is_job = ticket > 0 and is_hash(_text(headers.get("hash"))) and code != MalformedJob.code
     return DeadLetter(
         hash=_text(headers.get("hash")),
         owner=_text(headers.get("owner")),
