@@ -37,6 +37,7 @@ from facerec.values import (
     one_of,
     paths,
     port_number,
+    public_url,
     timezone,
 )
 
@@ -99,11 +100,14 @@ class RestSettings:
 
     ``event_streams`` clients of a process may listen to events, on threads beyond ``threads``; those of one owner take half of
     them at most. ``rate_limit`` requests a second, and ``rate_burst`` at once, a token may make of all front doors together; 0
-    means as many as it likes. ``trusted_proxies`` are believed when they say that a client came by https.
+    means as many as it likes. ``trusted_proxies`` are believed when they say that a client came by https, and are not counted as
+    one client.
+    Addresses in answers begin with ``public_url``; without one with ``host`` and ``port``, never with what a request calls us.
     """
 
     host: str = "127.0.0.1"
     port: int = 5000
+    public_url: str = ""
     processes: int = 1
     threads: int = 16
     event_streams: int = 64
@@ -353,6 +357,7 @@ def _rest(env: Environment) -> RestSettings:
     return RestSettings(
         host=env.get("REST_HOST", host_name, default.host),
         port=_rest_port(env, default.port),
+        public_url=env.get("PUBLIC_URL", public_url, default.public_url),
         processes=env.get("REST_PROCESSES", at_least(1), default.processes),
         threads=env.get("REST_THREADS", at_least(1), default.threads),
         event_streams=env.get("EVENT_STREAMS", at_least(0), default.event_streams),

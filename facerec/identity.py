@@ -23,9 +23,19 @@ def image_hash(image: bytes) -> str:
     return hashlib.sha256(image).hexdigest()
 
 
+def is_hash(text: str) -> bool:
+    """Whether ``text`` can be an image hash."""
+    return bool(_HASH.fullmatch(text))
+
+
+def is_owner(text: str) -> bool:
+    """Whether ``text`` can be an owner's name."""
+    return bool(_OWNER.fullmatch(text))
+
+
 def check_hash(text: str) -> str:
     """``text`` when it is an image hash. Raises BadParam."""
-    if not _HASH.fullmatch(text):
+    if not is_hash(text):
         raise BadParam("hash", "an image hash has 64 lower-case hexadecimal characters", text[:100])
     return text
 
@@ -72,7 +82,7 @@ def check_image_name(text: str) -> str:
 
 def check_owner(text: str) -> str:
     """``text`` when it can be an owner's name, whatever else it may be. Raises BadParam."""
-    if not isinstance(text, str) or not _OWNER.fullmatch(text):
+    if not isinstance(text, str) or not is_owner(text):
         raise BadParam("owner", "an owner has 1 to 48 characters of a-z, 0-9, _ and -", str(text)[:100])
     return text
 

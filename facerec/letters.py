@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from facerec.identity import MAX_NAME
+from facerec.errors import MalformedJob
+from facerec.identity import MAX_NAME, is_hash
 from facerec.jobs import LATEST
 from facerec.nesting import finite
 from facerec.ports import DeadLetter
@@ -18,7 +20,9 @@ MAX_HEADERS = 60_000
 """Characters; all headers of a message go in one frame, which has 131 072 bytes."""
 _HASH = re.compile(r"[0-9a-f]{1,64}")
 _OF_JOBS = ("facerec-version", "owner", "hash", "name", "ticket", "queued-at", "attempt")
-_OF_LETTERS = ("code", "reason", "buried-at", "attempts")
+_MARK = "letter"
+_OF_LETTERS = ("code", "reason", "buried-at", "attempts", _MARK)
+_IS_MARK = re.compile(r"[0-9a-f]{32}")
 
 
 def message_id(headers: Mapping[str, Any]) -> str:
@@ -27,6 +31,11 @@ def message_id(headers: Mapping[str, Any]) -> str:
     if isinstance(image_hash, str) and _HASH.fullmatch(image_hash) and isinstance(ticket, int):
         return f"{image_hash}:{ticket}"
     return uuid.uuid4().hex
+
+
+def marked_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a message that is no job, with a mark that tells its letter from others."""
+    return dict(headers) | {_MARK: uuid.uuid4().hex}
 
 
 def buried_headers(headers: Mapping[str, Any], code: str, reason: str) -> dict[str, Any]:
@@ -47,17 +56,28 @@ def redriven_headers(headers: Mapping[str, Any], changes: Mapping[str, Any]) -> 
 
 def dead_letter(headers: Mapping[str, Any], size: int) -> DeadLetter:
     """The letter that a message of the dead letters' queue is; wrong or missing headers count as empty."""
+    code, ticket = _text(headers.get("code")), _number(headers.get("ticket"))
+    is_job = ticket > 0 and is_hash(_text(headers.get("hash"))) and code != MalformedJob.code
     return DeadLetter(
         hash=_text(headers.get("hash")),
         owner=_text(headers.get("owner")),
         name=_text(headers.get("name")),
-        ticket=_number(headers.get("ticket")),
-        code=_text(headers.get("code")),
+        ticket=ticket,
+        code=code,
         reason=_text(headers.get("reason")),
         attempts=_number(headers.get("attempts")),
         buried_at=_seconds(headers.get("buried-at")),
         size=size,
+        mark="" if is_job else _mark_of(headers),
     )
+
+
+def _mark_of(headers: Mapping[str, Any]) -> str:
+    """The mark of a message that is no job; a release before this one gave none, then what all headers say is as good."""
+    mark = _text(headers.get(_MARK))
+    if _IS_MARK.fullmatch(mark):
+        return mark
+    return hashlib.sha256(repr(sorted(without_brokers(headers).items())).encode(errors="replace")).hexdigest()[:32]
 
 
 def without_brokers(headers: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +89,11 @@ def _fitting(headers: Mapping[str, Any]) -> dict[str, Any]:
     """All headers; of a message that has so many that no more would fit, those of a job of ours, as far as they can be."""
     if len(repr(headers)) <= MAX_HEADERS:
         return dict(headers)
-    return {name: headers[name] for name in _OF_JOBS if name in headers and len(repr(headers[name])) <= MAX_NAME * 12}
+    return {
+        name: headers[name]
+        for name in (*_OF_JOBS, _MARK)
+        if name in headers and len(repr(headers[name])) <= MAX_NAME * 12
+    }
 
 
 def _text(value: object) -> str:

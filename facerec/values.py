@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from facerec.errors import ConfigError
@@ -120,6 +121,15 @@ def host_name(text: str) -> str:
     if any(sign.isspace() or sign in "/@" for sign in text):
         raise ValueError("must be a host name or an address")
     return text
+
+
+def public_url(text: str) -> str:
+    """The address that clients call, without a slash at its end: what follows begins with one."""
+    parts = urlsplit(text)
+    whole = text.isascii() and text.isprintable() and not set(text) & set(' ?#@\\<>"')
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or not whole:
+        raise ValueError("must be http:// or https:// and a host, without user, query and fragment")
+    return text.rstrip("/")
 
 
 def addresses(usual: int) -> Callable[[str], tuple[Address, ...]]:

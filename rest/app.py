@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from rest.addresses import register_redirects
 from rest.calls import register_calls
 from rest.contacts import register_contacts
 from rest.context import EXTENSION
@@ -56,4 +57,5 @@ def create_app(services: Services, metrics_folder: Path | None = None) -> Flask:
     register_health(app, metrics)
     register_docs(app)
     register_plugins(app, services)
+    register_redirects(app)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, jsonify, request
 from pydantic import BaseModel, Field
@@ -14,10 +15,15 @@ from rest.auth import authenticate
 from rest.context import owner, services
 from rest.docs import Operation, describes
 from rest.models import Strict
-from rest.params import no_query, read_json
+from rest.params import no_query, read_json, read_query
 
 _BODY_LIMIT = 1024 * 1024
 _ERRORS = (400, 401, 403, 503)
+
+
+class LettersQuery(Strict):
+    limit: int = Field(1000, ge=1, le=1000)
+    cursor: str = Field("", description="from the previous page's next_page")
 
 
 class WhichLetters(Strict):
@@ -38,7 +44,8 @@ class Letter(BaseModel):
 
 
 class Letters(BaseModel):
-    results: list[Letter] = Field(description="oldest first, at most 1000")
+    results: list[Letter] = Field(description="oldest first")
+    next_page: str | None
 
 
 class Picked(BaseModel):
@@ -55,10 +62,12 @@ def register_dead(app: Flask) -> None:
     app.register_blueprint(dead)
 
 
-@describes(Operation("Jobs that were given up", answer=Letters, errors=_ERRORS))
+@describes(Operation("Jobs that were given up", query=LettersQuery, answer=Letters, errors=_ERRORS))
 def get_dead() -> Response:
-    no_query(request)
-    return jsonify({"results": [_letter(letter) for letter in services().dead.list(owner())]})
+    query = read_query(request, LettersQuery)
+    letters, cursor = services().dead.page(owner(), query.limit, query.cursor)
+    following = f"/dead?{urlencode({'limit': query.limit, 'cursor': cursor})}" if cursor else None
+    return jsonify({"results": [_letter(letter) for letter in letters], "next_page": following})
 
 
 @describes(Operation("Queue given up jobs once more", body=WhichLetters, answer=Picked, errors=_ERRORS))

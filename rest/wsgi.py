@@ -20,6 +20,7 @@ from facerec.adapters.redis import (
     RedisErrands,
     RedisFaceBook,
     RedisJournal,
+    RedisLetterIndex,
     RedisOverview,
     RedisPeople,
     RedisRates,
@@ -37,7 +38,7 @@ from facerec.ports import Tokens
 from facerec.services.analyser import Attributing, load_analyser
 from facerec.services.contacts import ContactBooks
 from facerec.services.contacts_scans import WorkerScans
-from facerec.services.dead import DeadLetters
+from facerec.services.dead import DeadLetters, LetterBox
 from facerec.services.enrolment import Enrolments
 from facerec.services.erasure import Erasure, FaceRemoval
 from facerec.services.identify import Identification
@@ -87,7 +88,7 @@ class _Shared:
         self.people = RedisPeople(databases)
         self.book = RedisFaceBook(databases)
         self.images = open_image_store(settings.image_store)
-        self.letters = RabbitDeadLetters(settings.rabbitmq)
+        self.letters = LetterBox(RabbitDeadLetters(settings.rabbitmq), RedisLetterIndex(databases))
         self.fetcher = UrlFetcher(settings.rest)
         self.lookup = Lookup(self.requester, patience, time.time)
         self.enrolments = Enrolments(self.book, self.admissions, self.lookup, time.time, patience)

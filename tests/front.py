@@ -8,7 +8,7 @@ import queue
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -27,7 +27,7 @@ from facerec.ports import MATCHES_SHOWN, Admission, Change, DeadLetter, ImageSto
 from facerec.records import pack_face
 from facerec.services.analyser import Attributing
 from facerec.services.contacts import ContactBooks
-from facerec.services.dead import DeadLetters
+from facerec.services.dead import DeadLetters, LetterBox, key_of
 from facerec.services.enrolment import Enrolments
 from facerec.services.erasure import Erasure, FaceRemoval
 from facerec.services.identify import Identification
@@ -431,17 +431,51 @@ class FakeLetters(Failing):
         self,
         predicate: Callable[[DeadLetter], bool],
         prepare: Callable[[DeadLetter], Mapping[str, Any]] = lambda _letter: {},
+        expected: int | None = None,
     ) -> Sequence[DeadLetter]:
         self._maybe_fail("redrive")
         picked = self.drop(predicate)
         self.redriven += [(letter, dict(prepare(letter))) for letter in picked]
         return picked
 
-    def drop(self, predicate: Callable[[DeadLetter], bool]) -> Sequence[DeadLetter]:
+    def drop(self, predicate: Callable[[DeadLetter], bool], expected: int | None = None) -> Sequence[DeadLetter]:
         self._maybe_fail("drop")
         picked = [letter for letter in self.letters if predicate(letter)]
         self.letters = [letter for letter in self.letters if letter not in picked]
         return picked
+
+
+class FakeIndex:
+    """`facerec.ports.LetterIndex` of images that nobody erased."""
+
+    def __init__(self) -> None:
+        self.noted: dict[tuple[str, str], DeadLetter] = {}
+
+    def add(self, letter: DeadLetter) -> bool:
+        self.noted.setdefault(key_of(letter), letter)
+        return True
+
+    def forget(self, letters: Iterable[DeadLetter]) -> None:
+        for letter in letters:
+            self.noted.pop(key_of(letter), None)
+
+    def count(self) -> int:
+        return len(self.noted)
+
+    def of(self, owner: str, hashes: Collection[str] | None) -> list[DeadLetter]:
+        own = [letter for letter in self.noted.values() if letter.seen_by == owner]
+        return [letter for letter in own if hashes is None or letter.hash in hashes]
+
+    def page(self, owner: str, limit: int, cursor: str) -> tuple[list[DeadLetter], str]:
+        begin = int(cursor or 0)
+        own = self.of(owner, None)
+        return own[begin : begin + limit], str(begin + limit) if len(own) > begin + limit else ""
+
+    def besides(self, seen: Collection[tuple[str, str]]) -> list[DeadLetter]:
+        return [letter for key, letter in self.noted.items() if key not in seen]
+
+    def has_erased(self) -> bool:
+        return False
 
 
 class FakeChanges(Failing):
@@ -548,6 +582,7 @@ class Front:
         self.sessions = FakeSessions(self.tokens)
         self.overview = FakeOverview(self.admissions)
         self.whereabouts = FakeWhereabouts(self.admissions)
+        self.letter_box = LetterBox(self.letters, FakeIndex(), clock)
         self.hub = EventHub(self.changes, self.settings.rest.event_streams)
 
     @property
@@ -559,7 +594,7 @@ class Front:
             overview=self.overview,
             errands=self.errands,
             images=self.images,
-            letters=self.letters,
+            letters=self.letter_box,
         )
         identification = Identification(self.findface, lookup, FakeJournal())
         return Services(
@@ -580,7 +615,7 @@ class Front:
             erasure=erasure,
             removal=FaceRemoval(self.findface, erasure, self.settings.tolerance),
             uploads=Uploads(self.images, lambda _: None, self.settings.rest.max_upload_bytes, clock),
-            dead=DeadLetters(self.letters, self.admissions),
+            dead=DeadLetters(self.letter_box, self.admissions),
             hub=self.hub,
             webhooks=self.webhooks,
             findface=self.findface,

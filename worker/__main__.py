@@ -25,6 +25,7 @@ from facerec.adapters.redis import (
     RedisGallerySets,
     RedisGrouping,
     RedisJournal,
+    RedisLetterIndex,
     RedisOverview,
     RedisRegeneration,
     RedisWebhooks,
@@ -37,6 +38,7 @@ from facerec.errors import FacerecError
 from facerec.logs import set_up_logs
 from facerec.rule import ScanRule
 from facerec.services.contacts_sweep import Sweeper
+from facerec.services.dead import LetterBox
 from facerec.services.webhooks import Courier
 from worker.app import Worker
 from worker.grouper import Grouper
@@ -88,6 +90,8 @@ def build(settings: Settings, name: str) -> Worker:
     def pool(crashed: Callable[[], None]) -> EnginePool:
         return EnginePool(child_settings(settings), processes, own.reserved, own.job_time_limit, crashed)
 
+    letters = RedisLetterIndex(databases)
+    letter_box = LetterBox(RabbitDeadLetters(settings.rabbitmq), letters)
     commits = RedisCommits(databases, claim=settings.worker.lost_after)
     around = Surroundings(
         name=name,
@@ -101,7 +105,8 @@ def build(settings: Settings, name: str) -> Worker:
         pool=pool,
         workers=RedisWorkers(databases),
         metrics=WorkerMetrics(),
-        dead_letters=RabbitDeadLetters(settings.rabbitmq).count,
+        letters=letters,
+        letter_box=letter_box,
         aside=RedisAside(databases),
         steps=RedisRegeneration(databases),
         galleries=RedisGallerySets(databases),
@@ -117,6 +122,7 @@ def build(settings: Settings, name: str) -> Worker:
             errands=RedisErrands(databases),
             retention=settings.image_retention_days * DAY,
             sweep=Sweeper(RedisContactAnswers(databases)).sweep,
+            letters=letter_box.tidy,
         ),
         courier=Courier(RedisWebhooks(databases), RedisOverview(databases), UrlFetcher(settings.rest, at_once=AT_ONCE)),
     )

@@ -37,7 +37,7 @@ class Worker:
             children=lambda: parts.pool.process_ids,
             waiting=around.publisher.depth,
             oldest=around.commits.oldest_wait,
-            dead=around.dead_letters,
+            dead=around.letter_box.count,
         )
 
     def run(self) -> bool:

@@ -31,6 +31,7 @@ FINISH_AFTER = 60.0
 """Seconds that whoever began something of several steps is left alone with it: most takes a few."""
 ERASURES_EVERY = 60.0
 SWEEP_EVERY = 60.0
+LETTERS_EVERY = 60.0
 EXPIRY_EVERY = 3600.0
 WAIT = 10.0
 """Seconds that a thread waits for a store that is away, before its job goes back to the queue and another has its turn."""
@@ -43,13 +44,15 @@ _LEAVE_AFTER = 2.0
 class Keeping:
     """Where pictures are kept, whose turn it is to tidy up, and for how many seconds pictures stay (0: for ever).
 
-    ``sweep`` does away with what calls for contacts left that died (`facerec.services.contacts_sweep`).
+    ``sweep`` does away with what calls for contacts left that died (`facerec.services.contacts_sweep`),
+    ``letters`` sees to the dead letters (`facerec.services.dead.LetterBox.tidy`).
     """
 
     store: ImageStore
     errands: Errands
     retention: float = 0.0
     sweep: Callable[[], object] = lambda: None
+    letters: Callable[[], object] = lambda: None
 
 
 class Keeper:
@@ -69,6 +72,7 @@ class Keeper:
         self._errands = keeping.errands
         self._retention = keeping.retention
         self._sweep = keeping.sweep
+        self._letters = keeping.letters
         self._finished = finished
         self._failed = failed
         self._patience = patience
@@ -115,6 +119,7 @@ class Keeper:
         """Do the errands that are due; one that cannot be done keeps no other from being done. Raises nothing."""
         self._do("contacts", SWEEP_EVERY, self._sweep)
         self._do("finish", FINISH_EVERY, lambda: self._errands.finish(_AT_ONCE, FINISH_AFTER))
+        self._do("letters", LETTERS_EVERY, self._letters)
         if not self.keeps:
             return
         self._do("erasures", ERASURES_EVERY, self._erase_pictures)

@@ -9,9 +9,10 @@ from functools import cached_property
 
 from facerec.config import Settings
 from facerec.galleries import GallerySets
-from facerec.ports import Commits, Consumer, JobPublisher, Workers
+from facerec.ports import Commits, Consumer, JobPublisher, LetterIndex, Workers
 from facerec.regeneration import Steps
 from facerec.rule import ScanRule
+from facerec.services.dead import LetterBox
 from facerec.services.webhooks import Courier
 from worker.committer import Committer
 from worker.conductor import Conductor
@@ -52,7 +53,8 @@ class Surroundings:
     galleries: GallerySets
     grouper: Callable[[Committer, Crash], Grouper]
     metrics: WorkerMetrics
-    dead_letters: Callable[[], int]
+    letters: LetterIndex
+    letter_box: LetterBox
     clock: Callable[[], float] = time.time
 
 
@@ -129,6 +131,7 @@ class Parts:
             consumer=self._around.consumer,
             publisher=self._around.publisher,
             commits=self._around.commits,
+            letters=self._around.letters,
             flights=self.flights,
             patience=self.patience,
             attempts=own.attempts,

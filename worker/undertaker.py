@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import queue
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from facerec.errors import FacerecError, InternalError, MalformedJob, NewerMessage
 from facerec.jobs import ScanJob
-from facerec.letters import without_brokers
+from facerec.letters import buried_headers, dead_letter, marked_headers, without_brokers
 from facerec.outcome import Dead, Retry, decide
-from facerec.ports import Commits, Consumer, Delivery, JobPublisher
+from facerec.ports import Commits, Consumer, DeadLetter, Delivery, JobPublisher, LetterIndex
 from worker.flights import Flight, Flights, Waiting
 from worker.guard import guarded_thread
 from worker.patience import Patience, Stopping
@@ -33,6 +34,7 @@ class Undertaker:
         consumer: Consumer,
         publisher: JobPublisher,
         commits: Commits,
+        letters: LetterIndex,
         flights: Flights,
         patience: Patience,
         attempts: int,
@@ -43,6 +45,7 @@ class Undertaker:
         self._consumer = consumer
         self._publisher = publisher
         self._commits = commits
+        self._letters = letters
         self._flights = flights
         self._patience = patience
         self._attempts = attempts
@@ -120,12 +123,20 @@ class Undertaker:
     def _bury(self, flight: Flight, dead: Dead) -> None:
         job = flight.job
         self._note(lambda: self._commits.fail(job, dead.code, dead.reason))
-        self._patience.insist(lambda: self._publisher.bury(job.headers, job.body, dead.code, dead.reason))
+        self._lay(job.headers, job.body, dead.code, dead.reason)
         self._consumer.ack(self._flights.land(flight, "failed"))
         _log("job_failed", job, dead.code, dead.reason)
 
+    def _lay(self, headers: Mapping[str, Any], body: bytes, code: str, reason: str) -> None:
+        """Among the dead letters, unless the image was erased. It is noted first: an erasure finds what is noted."""
+        letter = dead_letter(buried_headers(headers, code, reason), len(body))
+        erased: list[DeadLetter] = []
+        self._note(lambda: None if self._letters.add(letter) else erased.append(letter))
+        if not erased:
+            self._patience.insist(lambda: self._publisher.bury(headers, body, code, reason))
+
     def _bury_message(self, delivery: Delivery, error: MalformedJob) -> None:
-        self._patience.insist(lambda: self._publisher.bury(delivery.headers, delivery.body, error.code, error.reason))
+        self._lay(marked_headers(delivery.headers), delivery.body, error.code, error.reason)
         self._consumer.ack([delivery])
         self._counted("malformed")
         log.warning("no job: %s", error.reason, extra={"action": "malformed", "code": error.code})
@@ -148,9 +159,7 @@ class Undertaker:
             self._bury_message(delivery, error)
             return
         self._note(lambda: self._commits.fail(job, DELIVERY_LIMIT_CODE, DELIVERY_LIMIT_REASON))
-        self._patience.insist(
-            lambda: self._publisher.bury(job.headers, job.body, DELIVERY_LIMIT_CODE, DELIVERY_LIMIT_REASON)
-        )
+        self._lay(job.headers, job.body, DELIVERY_LIMIT_CODE, DELIVERY_LIMIT_REASON)
         self._consumer.ack([delivery])
         self._counted("abandoned")
         _log("job_failed", job, DELIVERY_LIMIT_CODE, DELIVERY_LIMIT_REASON)

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(call: Call) -> None:
-    """List the jobs that were given up, oldest first, at most 1000."""
+    """List the jobs that were given up, oldest first."""
     with call.client() as client:
         letters = client.dead()
     call.out.document(letters)

@@ -150,8 +150,8 @@ class Client:
         return dict(self._transport.json(Call("GET", "/status")))
 
     def dead(self) -> list[dict[str, Any]]:
-        """The jobs that were given up, oldest first, at most 1000."""
-        return list(self.call(Call("GET", "/dead"))["results"])
+        """The jobs that were given up, oldest first."""
+        return list(self.pages("/dead", {}))
 
     def redrive(self, hashes: Collection[str] | None = None) -> list[str]:
         """Queue given up jobs once more, those of some images or all; the hashes of those that were."""

@@ -21,7 +21,16 @@ from facerec.ports.answers import (
     Tokens,
     Workers,
 )
-from facerec.ports.broker import Consumer, DeadLetter, DeadLetterBox, Delivery, JobPublisher, QueueState, Requester
+from facerec.ports.broker import (
+    Consumer,
+    DeadLetter,
+    DeadLetterBox,
+    Delivery,
+    JobPublisher,
+    LetterIndex,
+    QueueState,
+    Requester,
+)
 from facerec.ports.outside import Errands, ImageStore, Notice, Place, Webhooks, Whereabouts
 from facerec.ports.store import (
     Admission,
@@ -65,6 +74,7 @@ __all__ = [
     "JournalEntry",
     "JournalGap",
     "KnownFaces",
+    "LetterIndex",
     "Lost",
     "Match",
     "MatchPage",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from facerec.identity import DEFAULT_OWNER, is_hash, is_owner
 from facerec.jobs import RegenerateJob, Reply, Request, ScanJob
 
 
@@ -103,7 +104,10 @@ class Consumer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A job that was given up: which (empty where the message was no job), why, when (seconds since the epoch), how big."""
+    """A job that was given up: which (empty where the message was no job), why, when (seconds since the epoch), how big.
+
+    ``mark`` names a message that is no job; those of jobs are named by their tickets.
+    """
 
     hash: str
     owner: str
@@ -114,15 +118,28 @@ class DeadLetter:
     attempts: int
     buried_at: float
     size: int
+    mark: str = ""
+
+    @property
+    def id(self) -> str:
+        """Unique among the letters of an owner; begins with the image's hash and a colon."""
+        return f"{self.hash if is_hash(self.hash) else '-'}:{self.mark or self.ticket}"
+
+    @property
+    def seen_by(self) -> str:
+        """The owner whose it is: of a message that names none, the default one."""
+        return self.owner if is_owner(self.owner) else DEFAULT_OWNER
 
 
 class DeadLetterBox(Protocol):
     """Where given up jobs rest. Every method may raise BrokerUnavailable.
 
-    While one caller looks through the letters another sees only those that the first has not reached.
+    Only one caller at a time looks through the letters; others wait for their turn. With ``expected`` the look ends when so many
+    were picked; until then it goes on for a while at the end, as a release before this one may hold some.
     """
 
-    def count(self) -> int: ...
+    def count(self) -> int:
+        """How many lie there and are looked at by nobody."""
 
     def list(self, limit: int) -> list[DeadLetter]:
         """The oldest ``limit`` letters."""
@@ -131,11 +148,40 @@ class DeadLetterBox(Protocol):
         self,
         predicate: Callable[[DeadLetter], bool],
         prepare: Callable[[DeadLetter], Mapping[str, Any]] = lambda _letter: {},
+        expected: int | None = None,
     ) -> Sequence[DeadLetter]:
         """Put the jobs of the letters that ``predicate`` picks on the scan queue again, as first attempts; returns those.
 
         ``prepare`` is called just before and returns headers to be changed, for example a new ``ticket``.
         """
 
-    def drop(self, predicate: Callable[[DeadLetter], bool]) -> Sequence[DeadLetter]:
+    def drop(self, predicate: Callable[[DeadLetter], bool], expected: int | None = None) -> Sequence[DeadLetter]:
         """Throw away the letters that ``predicate`` picks; returns those."""
+
+
+class LetterIndex(Protocol):
+    """What is known of the letters in the box without looking there. Every method may raise StoreUnavailable.
+
+    A letter is noted before it is laid into the box: it may be noted and not be there, and one that a release before this one
+    laid there may not be noted (`facerec.services.dead.DeadLetters.catch_up`).
+    """
+
+    def add(self, letter: DeadLetter) -> bool:
+        """Note a letter, unless it is noted; False, and nothing is done, when its image was erased."""
+
+    def forget(self, letters: Iterable[DeadLetter]) -> None: ...
+
+    def count(self) -> int:
+        """How many there are of all owners."""
+
+    def of(self, owner: str, hashes: Collection[str] | None) -> list[DeadLetter]:
+        """Those that ``owner`` sees of these images, or all."""
+
+    def page(self, owner: str, limit: int, cursor: str) -> tuple[list[DeadLetter], str]:
+        """The oldest that ``owner`` sees after ``cursor``, and the next cursor, empty at the end. Raises BadParam."""
+
+    def besides(self, seen: Collection[tuple[str, str]]) -> list[DeadLetter]:
+        """Those of all owners whose `DeadLetter.seen_by` and `DeadLetter.id` are not among ``seen``."""
+
+    def has_erased(self) -> bool:
+        """Whether the image of any was erased."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from facerec.errors import ServiceUnavailable
 from facerec.galleries import FaceBook
-from facerec.ports import Admissions, DeadLetterBox, Errands, ImageStore, Overview
+from facerec.ports import Admissions, Errands, ImageStore, Overview
+from facerec.services.dead import LetterBox
 
 
 class Erasure:
@@ -24,7 +25,7 @@ class Erasure:
         overview: Overview,
         errands: Errands,
         images: ImageStore,
-        letters: DeadLetterBox,
+        letters: LetterBox,
     ) -> None:
         self._admissions = admissions
         self._overview = overview
@@ -41,10 +42,14 @@ class Erasure:
         return receipt | {"pictures": self._erase_pictures(owner, image_hash), "dead_letters": dropped}
 
     def _drop_letters(self, owner: str, image_hash: str) -> int:
-        """The bytes of a job that was given up lie in the broker, where looking for them takes time."""
-        if not any(summary["state"] == "failed" for summary in self._overview.summaries(owner, [image_hash])):
+        """The bytes of jobs that were given up lie in the broker, which is not asked when there are none.
+
+        One that is on its way there is found later (`facerec.services.dead.LetterBox.tidy`).
+        """
+        failed = any(summary["state"] == "failed" for summary in self._overview.summaries(owner, [image_hash]))
+        if not failed and not self._letters.knows(owner, image_hash):
             return 0
-        return len(self._letters.drop(lambda letter: (letter.owner, letter.hash) == (owner, image_hash)))
+        return len(self._letters.drop(owner, [image_hash]))
 
     def _erase_pictures(self, owner: str, image_hash: str) -> dict[str, Any]:
         try:

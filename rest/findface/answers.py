@@ -13,6 +13,7 @@ from facerec.errors import BadParam, NotFound
 from facerec.faces import Box
 from facerec.galleries import Bounds, Page, StoredFace, check_gallery
 from facerec.services.analyser import document_of as attributes_of
+from rest.addresses import address_of
 from rest.context import owner, services
 from rest.findface.params import Params, whole_number
 
@@ -25,7 +26,7 @@ Document = dict[str, Any]
 
 def face_document(face: StoredFace) -> Document:
     """A face; picture addresses are empty when no pictures are kept."""
-    url = f"{request.host_url}v1/face/id/{face.id}" if services().settings.image_store != "none" else ""
+    url = address_of(f"/v1/face/id/{face.id}") if services().settings.image_store != "none" else ""
     pictures = {kind: f"{url}/{kind}" if url else "" for kind in ("photo", "thumbnail", "normalized")}
     return {
         "id": face.id,

@@ -147,6 +147,13 @@ def test_job_delivered_too_often_is_abandoned(broker: Broker) -> None:
     assert ScanJob.from_message(abandoned.headers, abandoned.body).ticket == 1
 
 
+@pytest.mark.parametrize("ticket", [1, 2**31 - 1, 2**31, 2**41])
+def test_a_number_is_the_same_number_behind_the_broker_however_large(broker: Broker, ticket: int) -> None:
+    broker.publisher().publish(scan_job(ticket=ticket))
+    delivery = broker.run().inbox.take_one()
+    assert repr(ScanJob.from_message(delivery.headers, delivery.body).ticket) == str(ticket)
+
+
 def test_request_is_answered(broker: Broker) -> None:
     running = broker.run()
     with ThreadPoolExecutor(1) as thread:

@@ -685,7 +685,7 @@ def test_rest_refuses_what_it_does_not_know(books: ContactBooks) -> None:
     assert client.delete("/users/one").get_json()["param"] == "user_id"
     answer = client.post("/users/1/recognize", json={"face_url": face_url("ann")})
     assert answer.get_json() == []
-    assert answer.headers["X-Recognize-Id"] == "1"
+    assert answer.headers["X-Recognize-Id"].isdecimal()
 
 
 def test_encodings_of_the_fake_engine_are_as_far_apart_as_said() -> None:

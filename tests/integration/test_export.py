@@ -21,6 +21,7 @@ from facerec.adapters.redis import (
     RedisDatabases,
     RedisFaceBook,
     RedisJournal,
+    RedisLetterIndex,
     RedisRepairs,
     RedisRestoration,
     RedisWebhooks,
@@ -36,6 +37,7 @@ from facerec.galleries import Change
 from facerec.identity import DEFAULT_OWNER, face_id
 from facerec.jobs import ScanJob
 from facerec.local.servers import RedisServer
+from facerec.ports import DeadLetter
 from facerec.rule import ScanRule, to_scanned
 from facerec.services.archive_lines import DamagedLine
 from facerec.services.export import Copied, export_lines, import_lines
@@ -190,6 +192,15 @@ def test_galleries_and_other_keys_are_copied(databases: RedisDatabases, other: R
         client.xadd("gallery:staff:log", {"+": n}, id=f"{n + 1}-0")
     import_lines(exported(databases), RedisRestoration(other))
     assert everything(other) == everything(databases)
+
+
+def test_dead_letters_stay_with_their_broker(databases: RedisDatabases, other: RedisDatabases) -> None:
+    fill(Shop(databases))
+    for owner in ("default", "ann"):
+        RedisLetterIndex(databases).add(DeadLetter("ab" * 32, owner, "a.jpg", 7, "CHILD_DIED", "it died", 3, 100.0, 10))
+    import_lines(exported(databases), RedisRestoration(other))
+    assert other.client(OWN).keys("*dead*") == []
+    assert faults(databases) == faults(other) == []
 
 
 def test_a_gallery_whose_removal_is_unfinished_is_not_there_after_the_import(

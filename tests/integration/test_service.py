@@ -18,6 +18,7 @@ from benchmarks.ledger.world import children_of
 from facerec.adapters.redis import RedisDatabases
 from facerec.adapters.redis.layout import FACES, HASH_TO_NAMES, LINKS, OWN
 from facerec.config import RabbitSettings, RedisSettings
+from facerec.identity import face_id
 from facerec.local.servers import RabbitServer, RedisServer
 from tests import pictures
 from tests.client import wait_until
@@ -31,6 +32,15 @@ from tests.stack import Stack
 def fake_stack(redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path) -> Iterator[Stack]:
     with Stack(redis_settings, rabbit_settings, tmp_path, ENGINE="fake") as stack:
         yield stack
+
+
+def test_tickets_may_be_large(fake_stack: Stack, databases: RedisDatabases) -> None:
+    for newest in (2**31, 2**40):
+        databases.client(OWN).set("ticket", newest)
+        image, broken = fake_stack.scan(showing("ann"), "a.png"), fake_stack.scan(drawing(b"BROKEN"), "b.png")
+        assert fake_stack.wait_ended([image, broken]) == {image: "done", broken: "failed"}
+        assert fake_stack.image(broken)["reason"] == "UNREADABLE_IMAGE"
+        assert fake_stack.image(image)["faces"][0]["id"] == face_id(newest + 1, 0)
 
 
 @contextmanager

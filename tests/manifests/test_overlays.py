@@ -38,6 +38,17 @@ ALLOWED = {
 """Whose call is taken, at which port. REST takes everybody's; of ours nobody may make one to it."""
 
 
+def test_rest_in_a_pod_is_told_its_address_where_it_is_known() -> None:
+    for overlay in OVERLAYS:
+        manifests = render(K8S / "overlays" / overlay)
+        (container,) = named(manifests, "Deployment", "rest")["spec"]["template"]["spec"]["containers"]
+        (told,) = [each["valueFrom"]["configMapKeyRef"] for each in container["env"] if each["name"] == "PUBLIC_URL"]
+        assert told == {"name": "facerec-public", "key": "url", "optional": True}
+    assert named(render(K8S / "overlays" / "local"), "ConfigMap", "facerec-public")["data"] == {
+        "url": "http://127.0.0.1:5000"
+    }
+
+
 def policies(manifests: list[Manifest]) -> dict[str, Manifest]:
     return {found["metadata"]["name"]: found["spec"] for found in of_kind(manifests, "NetworkPolicy")}
 

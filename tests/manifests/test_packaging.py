@@ -193,6 +193,13 @@ def test_compose_publishes_rest_alone_and_on_this_machine(services: dict[str, An
     assert all(port.startswith("${REST_PUBLISH:-127.0.0.1}:") for port in services["rest"]["ports"])
 
 
+def test_rest_in_a_container_is_told_its_address(services: dict[str, Any]) -> None:
+    """It listens everywhere, so that it cannot know by which name it is called."""
+    environment = services["rest"]["environment"]
+    assert environment["REST_HOST"] == "0.0.0.0"
+    assert environment["PUBLIC_URL"] == "${PUBLIC_URL:-http://127.0.0.1:${REST_PORT:-5000}}"
+
+
 def test_compose_knows_no_password(services: dict[str, Any]) -> None:
     for name, service in services.items():
         for variable, value in service.get("environment", {}).items():

@@ -47,6 +47,14 @@ def test_values_are_parsed() -> None:
         ("MAX_UPLOAD_BYTES", "0"),
         ("ALLOW_FETCH_FROM", "10.0.0.1/8"),
         ("TRUSTED_PROXIES", "*"),
+        ("PUBLIC_URL", "photos.example.org"),
+        ("PUBLIC_URL", "ftp://photos.example.org"),
+        ("PUBLIC_URL", "https:///only/a/path"),
+        ("PUBLIC_URL", "https://photos.example.org/?a=b"),
+        ("PUBLIC_URL", "https://photos.example.org/#a"),
+        ("PUBLIC_URL", "https://anna:secret@photos.example.org"),
+        ("PUBLIC_URL", "https://photos.example.org:70000"),
+        ("PUBLIC_URL", "https://photos.example.org/a b"),
         ("REDIS_SENTINELS", ","),
         ("REDIS_SENTINELS", "a:b"),
         ("RABBITMQ_HOSTS", "a b:5672"),
@@ -56,6 +64,18 @@ def test_values_are_parsed() -> None:
 def test_a_wrong_value_names_the_variable(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         load_settings({name: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("https://photos.example.org", "https://photos.example.org"),
+        ("http://[::1]:5000/", "http://[::1]:5000"),
+        ("https://example.org/facerec/", "https://example.org/facerec"),
+    ],
+)
+def test_what_addresses_in_answers_begin_with(text: str, found: str) -> None:
+    assert load_settings({"PUBLIC_URL": text}).rest.public_url == found
 
 
 def test_several_hosts_are_listed() -> None:

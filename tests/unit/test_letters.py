@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from facerec.letters import buried_headers, dead_letter, message_id, redriven_headers, without_brokers
+from facerec.letters import (
+    buried_headers,
+    dead_letter,
+    marked_headers,
+    message_id,
+    redriven_headers,
+    without_brokers,
+)
 
 
 def test_bury_keeps_the_jobs_headers_and_drops_the_brokers() -> None:
@@ -77,3 +84,24 @@ def test_a_letter_with_more_headers_than_fit_keeps_those_of_a_job() -> None:
 
 def test_no_id_of_a_message_is_longer_than_a_broker_takes() -> None:
     assert len(message_id({"hash": "é" * 64, "ticket": 7})) == 32
+
+
+def test_letters_are_told_apart_jobs_by_their_tickets_and_others_by_marks() -> None:
+    job = {"hash": "ab" * 32, "ticket": 7, "owner": "ann"}
+    letter = dead_letter(buried_headers(job, "CHILD_DIED", "it died"), 1)
+    assert (letter.id, letter.seen_by) == (f"{'ab' * 32}:7", "ann")
+    junk: dict[str, Any]
+    for junk in ({}, {"ticket": 7}, job | {"hash": "?"}, job | {"owner": "../.."}):
+        one, other = (dead_letter(buried_headers(marked_headers(junk), "MALFORMED_JOB", ""), 1) for _ in range(2))
+        assert one.id != other.id
+        assert one.id.rpartition(":")[0] == (junk.get("hash") if len(junk.get("hash", "")) == 64 else "-")
+    assert one.seen_by == "default"
+
+
+def test_what_an_earlier_release_laid_there_without_a_mark_has_one() -> None:
+    headers = buried_headers({"ticket": 7, "letter": "?"}, "MALFORMED_JOB", "")
+    assert dead_letter(headers, 1).id == dead_letter(headers, 1).id != dead_letter(headers | {"code": "X"}, 1).id
+
+
+def test_a_mark_is_none_of_the_job() -> None:
+    assert "letter" not in redriven_headers(buried_headers(marked_headers({"ticket": 7}), "X", ""), {})

@@ -35,6 +35,7 @@ class MemoryDeadLetters:
         self,
         predicate: Callable[[DeadLetter], bool],
         prepare: Callable[[DeadLetter], Mapping[str, Any]] = lambda _letter: {},
+        expected: int | None = None,  # noqa: ARG002 - nobody else holds a letter here
     ) -> Sequence[DeadLetter]:
         def publish(letter: DeadLetter, message: Message) -> bool:
             if not predicate(letter):
@@ -45,7 +46,11 @@ class MemoryDeadLetters:
 
         return self._sift(publish)
 
-    def drop(self, predicate: Callable[[DeadLetter], bool]) -> Sequence[DeadLetter]:
+    def drop(
+        self,
+        predicate: Callable[[DeadLetter], bool],
+        expected: int | None = None,  # noqa: ARG002 - nobody else holds a letter here
+    ) -> Sequence[DeadLetter]:
         return self._sift(lambda letter, _message: predicate(letter))
 
     def _sift(self, takes: Callable[[DeadLetter, Message], bool]) -> Sequence[DeadLetter]:

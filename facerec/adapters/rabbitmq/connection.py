@@ -8,6 +8,7 @@ from random import shuffle
 from typing import Any
 
 import pika
+import pika.compat
 import pika.data
 from pika.connection import Connection
 from pika.exceptions import StreamLostError
@@ -28,7 +29,8 @@ _LENGTH = 4
 def _value_or_none(encoded: bytes, offset: int) -> tuple[Any, int]:
     """What pika reads of a header, and None for what Python cannot hold or that is nested too deep.
 
-    pika would take it for a broken connection: the message would come again for ever, and hold up all that is behind it.
+    pika would take it for a broken connection: the message would come again for ever, and hold up all that is behind it. Whole
+    numbers from 2**31 on it gives as a class of its own, which calls itself ``2147483648L`` wherever it is written down.
     """
     try:
         value, end = _decode_value(encoded, offset)
@@ -39,7 +41,7 @@ def _value_or_none(encoded: bytes, offset: int) -> tuple[Any, int]:
         if kind in {b"A", b"F"}:
             return None, begin + _LENGTH + int.from_bytes(encoded[begin : begin + _LENGTH], "big")
         raise
-    return value, end
+    return int(value) if type(value) is pika.compat.long else value, end
 
 
 pika.data.decode_value = _value_or_none

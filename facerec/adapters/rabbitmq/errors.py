@@ -21,6 +21,7 @@ CLIENT_ERRORS = (AMQPError, AMQPConnectorException, ChannelError, ReentrancyErro
 """Everything that pika raises, and everything that a socket, a name lookup or TLS does (all of them are OSError)."""
 
 NOT_FOUND = 404
+RESOURCE_LOCKED = 405
 PRECONDITION_FAILED = 406
 
 

@@ -11,6 +11,7 @@ from facerec.adapters.redis.errands import RedisErrands
 from facerec.adapters.redis.findface import RedisFaceBook
 from facerec.adapters.redis.findface_sets import RedisGallerySets
 from facerec.adapters.redis.journal import RedisJournal
+from facerec.adapters.redis.letters import RedisLetterIndex
 from facerec.adapters.redis.overview import RedisOverview
 from facerec.adapters.redis.people import RedisPeople
 from facerec.adapters.redis.people_grouping import RedisGrouping
@@ -39,6 +40,7 @@ __all__ = [
     "RedisGallerySets",
     "RedisGrouping",
     "RedisJournal",
+    "RedisLetterIndex",
     "RedisOverview",
     "RedisPeople",
     "RedisRates",

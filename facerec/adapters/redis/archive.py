@@ -28,6 +28,7 @@ _NOT_COPIED = (
     "import",
     "regenerate",
     "unfinished",
+    "dead",
 )
 _SHORT_LIVED = (
     "journal:",
@@ -39,6 +40,7 @@ _SHORT_LIVED = (
     "crowd:",
     "withdrawn:",
     "unfinished:",
+    "dead:",
 )
 
 

@@ -23,7 +23,8 @@ contacts:unsettled               set     {p}<user> of the users that have loose 
 {p}contacts:answer:<id>          hash    an answer: user, at, url, candidates, count, feedback
 {p}contacts:answers[:<user>]     zset    ids of the answers
 {p}contacts:counts[:<user>]      hash    recognize_calls, true_positives, false_positives
-contacts:face, contacts:answer   string  counters of ids, one for all owners
+contacts:face, contacts:answer   string  the newest ids of all owners: when they were given, in microseconds since 2026, or one
+                                         more than the last
 ===============================  ======  ===============================================================================
 
 A user's version, turn and last write stay when the user goes: they keep late writers out. A person that a contact founded has
@@ -98,9 +99,8 @@ class RedisContacts:
         return bool(outcome == b"written")
 
     def new_ids(self, count: int) -> range:
-        with mapped_errors():
-            last = int(self._databases.client(OWN).incrby("contacts:face", count))
-        return range(last - count + 1, last + 1)
+        first = int(self._databases.call("contacts_ids", count)) if count else 0
+        return range(first, first + count)
 
     def expect(self, turn: Turn, image: str, url: str) -> Admission:
         reply = self._databases.call("contacts_expect", *_who(turn), image, url)

@@ -46,6 +46,7 @@ webhooks:due           zset    {p}<state>:<hash> that the owner is to be told of
 webhooks:waiting       zset    {p} of owners that have such, by the time when it is their turn
 webhooks:tries         hash    {p}<state>:<hash> -> how often it was tried, and the number of the newest try
 webhooks:claims        string  counter of tries
+dead, {p}dead:...      many    which dead letters there are: see `facerec.adapters.redis.letters`
 errand:<name>          string  a periodic errand of the workers was begun; expires when it is due again
 {p}unfinished:names    zset    name, 0x1F, image hash: the names of images that are not finished, in the order of their letters; a
                                release that does not know it writes none, so some may be missing

@@ -257,6 +257,26 @@ def test_whoever_is_no_trusted_proxy_does_not_say_how_addresses_begin(client: Cl
     assert client.post_face(showing("ann"))[0]["photo"].startswith(f"{client.url}/")
 
 
+def test_no_answer_holds_the_host_that_a_request_names(client: Client) -> None:
+    client.session.headers.update({"Host": "evil.example", "X-Forwarded-Host": "evil.example"})
+    face = client.post_face(showing("ann"), meta="ann")[0]
+    client.post_face(showing("bob"), meta="bob")
+    assert face["photo"] == f"{client.url}/v1/face/id/{face['id']}/photo"
+    probe = {"face_id": face["id"]}
+    for method, path, more in (
+        ("GET", f"/face/id/{face['id']}", {}),
+        ("GET", "/faces?limit=1", {}),
+        ("GET", "/meta?limit=1", {}),
+        ("POST", "/history/search", {"json": {"limit": 1}}),
+        ("POST", "/identify", {"json": probe}),
+        ("GET", "/docs", {}),
+        ("GET", "/openapi.json", {}),
+    ):
+        answer = client.session.request(method, f"{client.url}/v1{path}", timeout=TIMEOUT, **more)
+        assert answer.status_code == 200, path
+        assert "evil.example" not in answer.text + str(answer.headers), path
+
+
 def test_a_known_photo_without_faces_is_looked_at_anew_once_it_is_erased(client: Client) -> None:
     body = showing()
     image = client.call("POST", "/scan/image/nobody.png", 202, data=body)["hash"]

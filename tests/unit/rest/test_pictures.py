@@ -211,6 +211,7 @@ def test_a_failed_image_takes_its_dead_letter_along(keeping: Front, client: Flas
 
 def test_nothing_is_erased_when_the_letters_cannot_be_reached(keeping: Front, client: FlaskClient) -> None:
     keeping.admissions.documents["default", HASH] = DOCUMENT | {"state": "failed"}
+    keeping.letters.letters = [DeadLetter(HASH, "default", "a.jpg", 1, "CHILD_DIED", "", 3, 0.0, 10)]
     keeping.letters.failures["drop"] = StoreUnavailable("away")
 
     assert client.delete(f"/images/{HASH}").status_code == 503

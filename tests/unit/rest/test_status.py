@@ -96,6 +96,16 @@ def test_an_owner_sees_its_own_letters(client: FlaskClient, failed: Front) -> No
     Letters.model_validate(answer, strict=True)
     assert [entry["hash"] for entry in answer["results"]] == [HASH, ""]
     assert answer["results"][0]["buried_at"] == "2023-11-14T22:13:20+00:00"
+    assert answer["next_page"] is None
+
+
+def test_letters_come_page_after_page(client: FlaskClient, failed: Front) -> None:
+    first = client.get("/dead?limit=1").get_json()
+    second = client.get(first["next_page"]).get_json()
+
+    assert [entry["hash"] for entry in first["results"] + second["results"]] == [HASH, ""]
+    assert second["next_page"] is None
+    assert client.get("/dead?limit=0").status_code == 400
 
 
 def test_a_letter_is_redriven_as_a_new_job(client: FlaskClient, failed: Front) -> None:
@@ -132,7 +142,7 @@ def test_it_must_be_said_which(client: FlaskClient, failed: Front, path: str, bo
 
 
 def test_a_broker_that_is_away_is_said(client: FlaskClient, front: Front) -> None:
-    front.letters.failures |= dict.fromkeys(("list", "redrive", "drop"), BrokerUnavailable("away"))
+    front.letters.failures |= dict.fromkeys(("count", "redrive", "drop"), BrokerUnavailable("away"))
 
     assert client.get("/dead").status_code == 503
     assert client.post("/dead/redrive", json={"all": True}).status_code == 503

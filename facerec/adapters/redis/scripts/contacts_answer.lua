@@ -5,7 +5,7 @@ local p, user, call, now, url, candidates, count, keep = unpack(ARGV)
 local done = p .. 'contacts:answered:' .. call
 local id = redis.call('GET', done)
 if id then return id end
-id = string.format('%.0f', redis.call('INCR', 'contacts:answer'))
+id = new_id('contacts:answer')
 redis.call('HSET', p .. 'contacts:answer:' .. id, 'user', user, 'at', now, 'url', url, 'candidates', candidates, 'count', count)
 redis.call('ZADD', p .. 'contacts:answers', id, id)
 local own = contacts_key(p, 'answers', user)

@@ -115,7 +115,7 @@ class Jobs {
   }
 
   async #drawDead(size) {
-    const { results } = size === null ? { results: [] } : await get("/dead");
+    const { results, next_page: more } = size === null ? { results: [] } : await get("/dead");
     this.#dead = size;
     const all = { all: true };
     fill(
@@ -123,7 +123,7 @@ class Jobs {
       results.length > 1 && h("button", { type: "button", class: "secondary small", onclick: () => this.#redrive(all) }, icon("again"), "Try all again"),
       results.length > 1 && h("button", { type: "button", class: "quiet danger small", onclick: () => this.#drop(all, results.length) }, icon("trash"), "Throw all away…"),
     );
-    fill(this.parts.dead, results.length ? h("ol", { class: "dead" }, ...results.map((letter) => this.#letter(letter))) : h("p", {}, size === null ? "Unknown, because the queue does not answer." : "Nothing was given up."));
+    fill(this.parts.dead, results.length ? h("div", {}, h("ol", { class: "dead" }, ...results.map((letter) => this.#letter(letter))), more && h("p", { class: "muted" }, `Shown are the oldest ${number(results.length)}.`)) : h("p", {}, size === null ? "Unknown, because the queue does not answer." : "Nothing was given up."));
   }
 
   #letter(letter) {
