@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
@@ -58,21 +58,28 @@ def describes(operation: Operation) -> Callable[[View], View]:
 
 def register_docs(app: Flask) -> None:
     docs = Blueprint("docs", __name__)
-    made: list[bytes] = []
-
-    @describes(Operation("This description", answer=dict[str, Any], public=True))
-    def get_openapi() -> Response:
-        no_query(request)
-        # Made once: the routes stay, it takes long, and nobody needs a token to ask.
-        made[:] = made or [app.json.dumps(openapi(app)).encode()]
-        return Response(made[0], content_type="application/json")
-
     docs.get("/openapi.json")(get_openapi)
     app.register_blueprint(docs)
 
 
+@describes(Operation("This description", answer=dict[str, Any], public=True))
+def get_openapi() -> Response:
+    no_query(request)
+    return jsonify(openapi(current_app))
+
+
 def openapi(app: Flask) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of every route of ``app`` that has an operation."""
+    """The OpenAPI 3.1 document of every route of ``app`` that has an operation.
+
+    Made once: the routes stay, it takes long, and nobody needs a token to ask for it.
+    """
+    if _MADE not in app.extensions:
+        app.extensions[_MADE] = _openapi(app)
+    made: dict[str, Any] = app.extensions[_MADE]
+    return made
+
+
+def _openapi(app: Flask) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     found: list[Operation] = []
     for rule in app.url_map.iter_rules():
@@ -93,6 +100,7 @@ def openapi(app: Flask) -> dict[str, Any]:
     }
 
 
+_MADE = "facerec_openapi"
 _SECURITY = {
     "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Token <t>, or Bearer <t>"},
     "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

@@ -73,8 +73,8 @@ def register_nextcloud(app: Flask) -> None:
 def authenticate_key() -> None:
     """Before a request: the api key of the settings or an ordinary token, never nothing.
 
-    The key has no limit, because the app shows its administrator every answer but 200 as an error. Raises AuthFailed,
-    Backpressure, StoreUnavailable.
+    Both are held to the limit of rate, of which the app's administrator sees an error. Raises AuthFailed, Backpressure,
+    StoreUnavailable.
     """
     key = services().settings.rest.api_key
     sent = token_in(request.headers)
@@ -83,9 +83,9 @@ def authenticate_key() -> None:
         raise AuthFailed(f"send the key in the header x-api-key{hint}")
     # WSGI hands headers over as Latin-1, whatever bytes were sent.
     if key and hmac.compare_digest(sent.encode("latin-1"), key.reveal().encode()):
-        g.owner = DEFAULT_OWNER
-        return
-    token_owner = services().tokens.owner_of(sent)
+        token_owner: str | None = DEFAULT_OWNER
+    else:
+        token_owner = services().tokens.owner_of(sent)
     if token_owner is None:
         raise AuthFailed("nobody has this key")
     g.owner, g.token = token_owner, fingerprint(sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 
 import pytest
@@ -36,12 +37,42 @@ def test_each_token_has_its_own_limit(guarded_client: ServicesClient) -> None:
 
 
 @pytest.mark.usefixtures("limited")
-def test_a_token_is_counted_where_nextcloud_asks_too_and_its_key_is_not(guarded_client: ServicesClient) -> None:
-    statuses = [guarded_client.get("/open", headers={"x-api-key": TOKEN}).status_code for _ in range(3)]
+@pytest.mark.parametrize("key", [TOKEN, API_KEY])
+def test_a_token_and_the_key_are_counted_where_nextcloud_asks_too(guarded_client: ServicesClient, key: str) -> None:
+    statuses = [guarded_client.get("/open", headers={"x-api-key": key}).status_code for _ in range(3)]
     assert statuses == [200, 200, 429]
-    assert guarded_client.get("/images", headers={"x-api-key": TOKEN}).status_code == 429
-    statuses = [guarded_client.get("/open", headers={"x-api-key": API_KEY}).status_code for _ in range(3)]
-    assert statuses == [200, 200, 200]
+    for path in ("/detect", "/compute"):
+        assert guarded_client.post(path, headers={"x-api-key": key}).status_code == 429
+    if key == TOKEN:
+        assert guarded_client.get("/images", headers={"x-api-key": key}).status_code == 429
+
+
+PUBLIC = (
+    "/healthz",
+    "/readyz",
+    "/health",
+    "/welcome",
+    "/openapi.json",
+    "/v0/",
+    "/v1/docs",
+    "/v1/openapi.json",
+    "/static/",
+)
+"""How the paths begin that are for everybody, as are the page itself and its login."""
+
+
+@pytest.mark.usefixtures("limited")
+def test_every_route_that_wants_a_token_holds_it_to_the_limit(guarded_client: ServicesClient) -> None:
+    for _ in range(2):
+        guarded_client.get("/images", headers={"x-api-key": TOKEN})
+    free = []
+    for rule in guarded_client.application.url_map.iter_rules():
+        path = re.sub(r"<(?:[^:>]*:)?[^>]*>", "1", rule.rule)
+        (method, *_) = sorted(set(rule.methods or ()) - {"HEAD", "OPTIONS"})
+        answer = guarded_client.open(path, method=method, headers={"x-api-key": TOKEN})
+        if answer.status_code != 429:
+            free.append(rule.rule)
+    assert sorted(path for path in free if not path.startswith(PUBLIC)) == ["/", "/docs", "/session"]
 
 
 class NobodyCounts:
@@ -75,3 +106,12 @@ def test_the_log_says_who_asked_what(
     (record,) = [found for found in caplog.records if getattr(found, "action", "") == "request"]
     assert (record.token, record.owner, record.client) == (fingerprint(TOKEN), "default", "127.0.0.1")
     assert TOKEN not in str(vars(record))
+
+
+def test_the_log_names_the_key_of_nextcloud_as_a_token(
+    guarded_client: ServicesClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        guarded_client.post("/detect", headers={"x-api-key": API_KEY})
+    (record,) = [found for found in caplog.records if getattr(found, "action", "") == "request"]
+    assert (record.token, record.owner) == (fingerprint(API_KEY), "default")
