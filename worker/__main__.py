@@ -38,6 +38,7 @@ from facerec.logs import set_up_logs
 from facerec.rule import ScanRule
 from facerec.services.contacts_sweep import Sweeper
 from facerec.services.webhooks import Courier
+from facerec.services.write_check import write_checks
 from worker.app import Worker
 from worker.grouper import Grouper
 from worker.keeper import Keeping
@@ -89,6 +90,7 @@ def build(settings: Settings, name: str) -> Worker:
         return EnginePool(child_settings(settings), processes, own.reserved, own.job_time_limit, crashed)
 
     commits = RedisCommits(databases, claim=settings.worker.lost_after)
+    pictures = open_image_store(settings.image_store)
     around = Surroundings(
         name=name,
         settings=settings,
@@ -102,6 +104,7 @@ def build(settings: Settings, name: str) -> Worker:
         workers=RedisWorkers(databases),
         metrics=WorkerMetrics(),
         dead_letters=RabbitDeadLetters(settings.rabbitmq).count,
+        writes=write_checks(databases.check_writes, pictures),
         aside=RedisAside(databases),
         steps=RedisRegeneration(databases),
         galleries=RedisGallerySets(databases),
@@ -113,7 +116,7 @@ def build(settings: Settings, name: str) -> Worker:
             crashed=crashed,
         ),
         keeping=Keeping(
-            store=open_image_store(settings.image_store),
+            store=pictures,
             errands=RedisErrands(databases),
             retention=settings.image_retention_days * DAY,
             sweep=Sweeper(RedisContactAnswers(databases)).sweep,

@@ -13,6 +13,7 @@ from facerec.ports import Commits, Consumer, JobPublisher, Workers
 from facerec.regeneration import Steps
 from facerec.rule import ScanRule
 from facerec.services.webhooks import Courier
+from facerec.services.write_check import WriteChecks
 from worker.committer import Committer
 from worker.conductor import Conductor
 from worker.enroller import Enroller
@@ -53,6 +54,7 @@ class Surroundings:
     grouper: Callable[[Committer, Crash], Grouper]
     metrics: WorkerMetrics
     dead_letters: Callable[[], int]
+    writes: WriteChecks
     clock: Callable[[], float] = time.time
 
 
