@@ -82,10 +82,8 @@ def _listed(databases: RedisDatabases, p: str) -> Iterator[Look]:
     """Looks at what the keys have of which there is one for each owner."""
     client = databases.client(OWN)
     with mapped_errors():
-        for face, who in client.hscan_iter(f"{p}faces:person", count=_PAGE):
+        for face, _ in client.hscan_iter(f"{p}faces:person", count=_PAGE):
             yield "face", _text(face), "-"
-            if who:
-                yield "person", _text(who), ""
         for face, _ in client.zscan_iter(f"{p}faces:strays", count=_PAGE):
             yield "face", _text(face), ""
         for face, _ in client.zscan_iter(f"{p}faces:unknown", count=_PAGE):
@@ -99,14 +97,15 @@ def _listed(databases: RedisDatabases, p: str) -> Iterator[Look]:
 
 def _of_key(databases: RedisDatabases, key: bytes, kind: str, number: str, part: str) -> Iterator[Look]:
     client = databases.client(OWN)
-    if kind == "person":
-        yield "person", number, ""
     if part == "faces" and kind == "person":
         for face, _ in client.zscan_iter(key, count=_PAGE):
             yield "face", _text(face), number
     elif part == "not":
         for each in client.sscan_iter(key, count=_PAGE):
             yield ("not", number, _text(each)) if kind == "face" else ("not", _text(each), number)
+    if kind == "person":
+        # Behind its faces: when those are elsewhere, it may be nobody.
+        yield "person", number, ""
 
 
 def _text(stored: bytes) -> str:

@@ -41,6 +41,7 @@ for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, target))) do
 end
 entry.contacts = {[source] = contacts_of(p, source)}
 for _, contact in ipairs(entry.contacts[source]) do bind(p, contact, target) end
+note_person(p, target)
 if not entry.gone[source].founded and redis.call('HDEL', person_key(p, target), 'founded') == 1 then
   entry.founded = target
 end
