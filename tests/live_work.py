@@ -1,4 +1,4 @@
-"""Work on a store as many callers do it at once: uploads, names, erasures, persons merged, split, named, taken back, galleries."""
+"""Work on a store as many callers do it at once: uploads, erasures, persons merged, split and named, galleries, contacts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from facerec.galleries import Change
 from facerec.identity import DEFAULT_OWNER
 from facerec.jobs import ScanJob
 from facerec.rule import ScanRule, to_scanned
+from tests.contact_worlds import OwnWorker, Pages, face, face_url, open_books
 from tests.faces import analysis, scan_job
 from tests.people_stage import Stage
 
@@ -32,7 +33,13 @@ class LiveWork:
         self._errors: list[BaseException] = []
         self._jobs: list[ScanJob] = []
         self.done: dict[str, int] = {}
-        kinds = {"upload": self._upload, "group": self._group, "correct": self._correct, "enrol": self._enrol}
+        kinds = {
+            "upload": self._upload,
+            "group": self._group,
+            "correct": self._correct,
+            "enrol": self._enrol,
+            "contact": self._contact,
+        }
         self._threads = [threading.Thread(target=self._run, args=kind, name=kind[0]) for kind in kinds.items()]
 
     def __enter__(self) -> LiveWork:
@@ -123,6 +130,24 @@ class LiveWork:
                     for face in book.faces_of_image(job.owner, job.hash) or []:
                         book.change(job.owner, face.id, Change(galleries=(chance.choice(("add", "del")), (gallery,))))
             yield
+
+    def _contact(self, chance: random.Random) -> Iterator[None]:
+        books = open_books(self._databases, Pages(), worker=OwnWorker(self._databases))
+        try:
+            while True:
+                book, user, contact = books.of(chance.choice(OWNERS)), chance.randrange(3), chance.randrange(6)
+                match chance.randrange(4):
+                    case 0:
+                        book.delete_contact(user, contact)
+                    case 1:
+                        book.recognize_face(user, face_url(chance.choice("abc")))
+                    case _:
+                        number = chance.randrange(9)
+                        url = face_url(chance.choice("abcdef"), tag=chance.randrange(12))
+                        book.add_faces(user, contact, [face(user, contact, number, url)])
+                yield
+        finally:
+            books.close()
 
 
 def _scan(stage: Stage, rule: ScanRule, chance: random.Random) -> ScanJob:

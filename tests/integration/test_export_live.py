@@ -28,7 +28,7 @@ from tests.conftest import redis_settings_of
 from tests.live_work import LiveWork
 from tests.people_stage import Stage
 
-ROUNDS = 4
+ROUNDS = 3
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_a_copy_of_a_store_at_work_has_no_faults(databases: RedisDatabases, othe
         wait_until(lambda: work.done.get("correct", 0) > 100 and work.done.get("upload", 0) > 100, "there is some work")
         archives = [copied(databases) for _ in range(ROUNDS)]
         done = dict(work.done)
-    assert all(done[kind] > 200 for kind in ("upload", "correct", "enrol")), done
+    assert all(done[kind] > 100 for kind in ("upload", "correct", "enrol", "contact")), done
     for archive in archives:
         other.client(OWN).flushall()
         assert import_lines(archive, RedisRestoration(other)).damaged == []
