@@ -307,10 +307,10 @@ local function note_end(p, person, entry)
 end
 
 -- A person gives faces to somebody else: a person, 'new', or '' for nobody; all of them are elsewhere now. With op 'not' they
--- are never placed with `source` again. Returns whose they are.
-local function give(p, now, op, faces, target, source)
+-- are never placed with `source` again. `chain`: what they are taken back with. Returns whose they are.
+local function give(p, now, op, faces, target, source, chain)
   local entry = {op = op, at = now, persons = {}, count = #faces, moves = {}, gone = {}, fields = {}, created = {},
-                 added = {}, removed = {}}
+                 added = {}, removed = {}, chain = chain}
   if target == 'new' then
     target = create(p, now)
     entry.created[1] = target
