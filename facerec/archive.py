@@ -12,6 +12,8 @@ image     one image: ``owner``, ``hash``, ``document`` (the fields of its docume
           of 128 little-endian float32; ``shift`` when the landmarks are stored coarser), ``links`` (hashes of linked images)
 crowd     an image in the crowd: ``owner``, ``hash``
 key       some other key of database 0: ``key``, ``type``, a part of its ``value``, ``expires_at`` (seconds since the epoch)
+before    what changed of another key while it was copied, as it was when the copy began: ``key``, ``type``, ``value`` and
+          ``without`` (fields or members that were not there); ``whole``: the key had nothing else. Comes after all keys
 end       the last line: ``images``, ``faces``, ``ticket`` and ``position``, at which the counters go on
 ========  ================================================================================================================
 
@@ -63,6 +65,20 @@ class StoredKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What a key of people held when the copy began, of what changed since: some of it, or the ``whole`` key.
+
+    ``type`` is ``hash`` (``value`` has pairs) or ``set``; ``without``: fields or members that were not there.
+    """
+
+    key: str
+    type: str
+    value: tuple[tuple[str, ...], ...]
+    without: tuple[str, ...] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Counters:
     """Where the counter of tickets and the journal stand."""
 
@@ -72,6 +88,12 @@ class Counters:
 
 class Archive(Protocol):
     """The store as it is copied out. Every method may raise StoreUnavailable."""
+
+    def begin(self) -> None:
+        """This moment is copied of people, whatever changes from now on."""
+
+    def forget(self) -> None:
+        """Nothing more is copied: give up what `begin` began, if anything is left of it."""
 
     def count(self) -> int:
         """How many images there are."""
@@ -84,6 +106,9 @@ class Archive(Protocol):
 
     def others(self) -> Iterator[StoredKey]:
         """Everything else that is copied."""
+
+    def before(self) -> Iterator[Before]:
+        """What people were when the copy began, as far as they changed since. Comes after everything that changed."""
 
     def counters(self) -> Counters: ...
 
@@ -107,6 +132,9 @@ class Restoration(Protocol):
 
     def set(self, key: StoredKey) -> None:
         """Write a key or a part of one. A mark of an erasure also takes out the image, if that is not newer."""
+
+    def set_before(self, before: Before) -> None:
+        """Write what a key of people held at the moment of the copy."""
 
     def finish(self, counters: Counters) -> None:
         """Let all commit again, after loading everything anew."""

@@ -15,7 +15,7 @@ What must hold, for every owner; the name before each group is that in the repor
 - ``journal``: its entries decode, follow each other without a gap, and end where the store says.
 - ``index``: what a worker loads is what database 3 holds.
 - ``types``: each key is of its type.
-- ``people``: faces, persons and their lists agree (`facerec.adapters.redis.people_check`). There is no repair for it.
+- ``people``: faces, persons and their lists agree (`facerec.adapters.redis.people_check`).
 - ``galleries``: each face is in the galleries that it should be in, and nothing else is
   (`facerec.adapters.redis.galleries_check`).
 - ``contacts``: every face of a contact is a face of an image, or is none; its clusters and their representatives are those
@@ -108,6 +108,9 @@ class Audit(Protocol):
     def journal_faults(self) -> Iterator[Fault]: ...
 
     def people_faults(self) -> Iterator[Fault]: ...
+
+    def people_faults_again(self, faults: Sequence[Fault]) -> Iterator[Fault]:
+        """What is wrong now where these faults of people were found."""
 
     def gallery_faults(self) -> Iterator[Fault]: ...
 

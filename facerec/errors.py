@@ -13,7 +13,8 @@
     ├── DeadlineExceeded           a synchronous request ran out of time
     ├── Backpressure               the queue is full; come again later
     ├── ServiceUnavailable         a part of the system is away; trying again helps
-    │   └── BrokerUnavailable, StoreUnavailable, ImageStoreUnavailable, EngineUnavailable, IndexIncomplete
+    │   ├── BrokerUnavailable, EngineUnavailable, IndexIncomplete
+    │   └── StoreUnavailable (StoreRefusesWrites), ImageStoreUnavailable (ImageStoreRefusesWrites)
     ├── EngineFailure              the face engine broke on this picture
     │   └── ChildDied, TimeLimitExceeded, AnalyserFailed
     └── ConfigError, ModelMissing, InternalError   the operator must act
@@ -175,9 +176,10 @@ class Backpressure(FacerecError):
 
 
 class ServiceUnavailable(FacerecError):
-    """A part of the system is away. ``retry_after`` is in seconds."""
+    """A part of the system is away. ``retry_after`` is in seconds; ``reads``: who only reads from it is served as before."""
 
     code = "SERVICE_UNAVAILABLE"
+    reads: ClassVar[bool] = False
 
     def __init__(self, reason: str, retry_after: int = 5) -> None:
         super().__init__(reason)
@@ -192,8 +194,20 @@ class StoreUnavailable(ServiceUnavailable):
     """Redis cannot be reached, or did not answer in time."""
 
 
+class StoreRefusesWrites(StoreUnavailable):
+    """Redis answers who reads and takes no changes for now: it is full, cannot save, is a replica, or has too few of them."""
+
+    reads = True
+
+
 class ImageStoreUnavailable(ServiceUnavailable):
     """The store of pictures cannot be reached."""
+
+
+class ImageStoreRefusesWrites(ImageStoreUnavailable):
+    """The store of pictures can be read, and keeps no new ones for now: it is full or read-only."""
+
+    reads = True
 
 
 class EngineUnavailable(ServiceUnavailable):

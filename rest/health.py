@@ -18,7 +18,7 @@ from rest.context import services
 from rest.docs import Operation, describes
 from rest.metrics import CONTENT_TYPE, Metrics
 from rest.params import no_query
-from rest.status import part_away, workers_part
+from rest.status import WELL, part_away, workers_part
 
 LINKS = {
     "scan_image": "/scan/image/<name>",
@@ -75,10 +75,19 @@ def get_healthz() -> Response:
 
 @describes(Operation("Whether work can be done", answer=models.Ready, errors=(503,), public=True))
 def get_readyz() -> Response:
+    """200 as long as people can look at what is known: who gets 503 as a load balancer sends nobody any more, not even to read.
+
+    So a Redis that takes no writes, and any picture store, are named with ``ok`` false and leave ``ready`` true; uploads say 503
+    themselves, or wait in the queue until the picture store takes pictures again.
+    """
     no_query(request)
-    store = _asked(services().admissions.ping)
-    parts = {"broker": _asked(services().publisher.ping), "redis": store, "workers": _workers(store)}
-    ready = all(part["ok"] for part in parts.values())
+    front = services()
+    store = _asked(front.admissions.ping)
+    if store["ok"]:
+        store = _asked(front.writes.redis.check)
+    needed = {"broker": _asked(front.publisher.ping), "redis": store, "workers": _workers(store)}
+    parts = needed | {"image_store": _asked(front.writes.pictures.check)}
+    ready = all(part["ok"] or part["reads"] for part in needed.values())
     response = jsonify({"ready": ready, "parts": parts})
     response.status_code = 200 if ready else 503
     if not ready:
@@ -138,15 +147,15 @@ def _asked(ping: Callable[[], None]) -> dict[str, Any]:
         ping()
     except FacerecError as error:
         return part_away(error)
-    return {"ok": True, "reason": None}
+    return WELL
 
 
 def _workers(store: Mapping[str, Any]) -> dict[str, Any]:
     """Workers tell Redis that they live: without it, waiting for its time limit once is enough."""
-    if not store["ok"]:
-        return workers_part(None)
+    if not store["reads"]:
+        return workers_part(None, store)
     try:
         alive = services().workers.workers()
     except FacerecError as error:
         return part_away(error)
-    return workers_part(alive)
+    return workers_part(alive, store)

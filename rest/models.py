@@ -133,10 +133,11 @@ class ServiceDocument(BaseModel):
 
 
 class Part(BaseModel):
-    ok: bool
-    reason: str | None = None
+    ok: bool = Field(description="whether it does all that it should")
+    reason: str | None = Field(None, description="what it does not do, and why")
+    reads: bool = Field(description="whether who only reads is served; true without ok: it takes no writes for now")
 
 
 class Ready(BaseModel):
     ready: bool
-    parts: dict[Literal["broker", "redis", "workers"], Part]
+    parts: dict[Literal["broker", "redis", "workers", "image_store"], Part]

@@ -35,6 +35,7 @@ from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
 from facerec.services.uploads import Uploads
 from facerec.services.webhooks import Poster
+from facerec.services.write_check import WriteChecks
 from rest.hub import EventHub
 
 
@@ -79,6 +80,7 @@ class Services:
     sessions: Sessions
     rates: Rates
     pictures: Pictures
+    writes: WriteChecks
     people: People
     erasure: Erasure
     dead: DeadLetters

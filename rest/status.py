@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 _BODY_LIMIT = 256 * 1024
 MAX_HASHES = 1000
+WELL = {"ok": True, "reason": None, "reads": True}
+"""The state of a part that does all that it should."""
 
 
 class Counts(BaseModel):
@@ -130,11 +132,14 @@ def get_status() -> Response:
     dead = None if waiting is None else _asked(parts, "broker", front.dead.count)
     images = _asked(parts, "redis", lambda: front.overview.counts(owner()))
     workers = None if images is None else _asked(parts, "redis", front.workers.workers)
-    _asked(parts, "image_store", front.pictures.store.ping)
+    regeneration = None if images is None else _asked(parts, "redis", _regeneration)
+    if parts["redis"]["ok"]:
+        _asked(parts, "redis", front.writes.redis.check)
+    _asked(parts, "image_store", front.writes.pictures.check)
     settings = front.settings
     return jsonify(
         {
-            "parts": parts | {"workers": workers_part(workers)},
+            "parts": parts | {"workers": workers_part(workers, parts["redis"])},
             "images": images,
             "waiting": waiting,
             "dead": dead,
@@ -143,7 +148,7 @@ def get_status() -> Response:
             "limits": {"upload_bytes": settings.rest.max_upload_bytes, "queue": settings.rest.queue_limit},
             "presets": {name: asdict(preset) for name, preset in PRESETS.items()},
             "default_preset": DEFAULT_PRESET,
-            "regeneration": None if images is None else _asked(parts, "redis", _regeneration),
+            "regeneration": regeneration,
         }
     )
 
@@ -184,26 +189,35 @@ def _asked(parts: dict[str, dict[str, Any]], part: str, ask: Callable[[], T]) ->
     except FacerecError as error:
         parts[part] = part_away(error)
         return None
-    parts[part] = {"ok": True, "reason": None}
+    parts.setdefault(part, WELL)
     return answer
 
 
 def part_away(error: FacerecError) -> dict[str, Any]:
     """A part that does not do what it should; what it tells of our insides goes to the log."""
     if isinstance(error, ServiceUnavailable):
-        return {"ok": False, "reason": error.reason}
+        return {"ok": False, "reason": error.reason, "reads": error.reads}
     log.error("a part is damaged: %s", error.reason, extra={"action": "damaged_part", "code": error.code})
-    return {"ok": False, "reason": "what is stored is damaged: run facerec fsck"}
+    return _not_well("what is stored is damaged: run facerec fsck")
 
 
-def workers_part(workers: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
-    """Whether there is a worker that can work, or why not; ``workers`` is None when the store does not tell."""
+def workers_part(workers: Mapping[str, Mapping[str, Any]] | None, store: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether there is a worker that can work, or why not; ``workers`` is None when the store, of this state, does not tell.
+
+    Workers tell that they live by a write: of a store that takes none they fade although they live.
+    """
     if workers is None:
-        return {"ok": False, "reason": "unknown, because Redis does not answer"}
+        return _not_well("unknown, because Redis does not answer")
     hindrances = [_hindrance(state) for state in workers.values()]
     if "" in hindrances:
-        return {"ok": True, "reason": None}
-    return {"ok": False, "reason": "; ".join(sorted(set(hindrances))) or "no worker lives"}
+        return WELL
+    if not hindrances and not store["ok"]:
+        return _not_well("unknown, because Redis takes no writes") | {"reads": True}
+    return _not_well("; ".join(sorted(set(hindrances))) or "no worker lives")
+
+
+def _not_well(reason: str) -> dict[str, Any]:
+    return {"ok": False, "reason": reason, "reads": False}
 
 
 def _hindrance(state: Mapping[str, Any]) -> str:

@@ -48,6 +48,7 @@ from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
 from facerec.services.uploads import Uploads
+from facerec.services.write_check import write_checks
 from rest.app import create_app
 from rest.hub import EventHub
 from rest.seats import SeatedRequester
@@ -122,6 +123,7 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
         sessions=RedisSessions(databases, own.tokens),
         rates=RedisRates(databases, MemoryRates()),
         pictures=Pictures(own.images, own.whereabouts),
+        writes=write_checks(own.admissions.check_writes, own.images),
         people=own.people,
         erasure=own.erasure,
         dead=DeadLetters(own.letters, own.admissions),

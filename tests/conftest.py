@@ -40,6 +40,7 @@ SLOW_FILES = (
     "integration/test_regenerate.py",
     "parity/test_memory.py",
     "unit/engine/test_damaged_pictures.py",
+    "integration/test_export_live.py",
 )
 """The files that take longer than a minute, in the order in which they begin."""
 

@@ -36,6 +36,7 @@ from facerec.services.persons import Persons
 from facerec.services.pictures import Pictures
 from facerec.services.regeneration import Regeneration
 from facerec.services.uploads import Uploads
+from facerec.services.write_check import write_checks
 from facerec.values import Secret
 from rest.hub import EventHub
 from rest.services import Services
@@ -163,6 +164,9 @@ class FakeAdmissions(Failing):
 
     def ping(self) -> None:
         self._maybe_fail("ping")
+
+    def check_writes(self) -> None:
+        self._maybe_fail("check_writes")
 
 
 class FakePublisher(Failing):
@@ -611,6 +615,7 @@ class Front:
             sessions=self.sessions,
             rates=self.rates,
             pictures=Pictures(self.images, self.whereabouts),
+            writes=write_checks(self.admissions.check_writes, self.images),
             people=self.people,
             erasure=erasure,
             removal=FaceRemoval(self.findface, erasure, self.settings.tolerance),

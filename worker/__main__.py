@@ -40,6 +40,7 @@ from facerec.rule import ScanRule
 from facerec.services.contacts_sweep import Sweeper
 from facerec.services.dead import LetterBox
 from facerec.services.webhooks import Courier
+from facerec.services.write_check import write_checks
 from worker.app import Worker
 from worker.grouper import Grouper
 from worker.keeper import Keeping
@@ -93,6 +94,7 @@ def build(settings: Settings, name: str) -> Worker:
     letters = RedisLetterIndex(databases)
     letter_box = LetterBox(RabbitDeadLetters(settings.rabbitmq), letters)
     commits = RedisCommits(databases, claim=settings.worker.lost_after)
+    pictures = open_image_store(settings.image_store)
     around = Surroundings(
         name=name,
         settings=settings,
@@ -107,6 +109,7 @@ def build(settings: Settings, name: str) -> Worker:
         metrics=WorkerMetrics(),
         letters=letters,
         letter_box=letter_box,
+        writes=write_checks(databases.check_writes, pictures),
         aside=RedisAside(databases),
         steps=RedisRegeneration(databases),
         galleries=RedisGallerySets(databases),
@@ -118,7 +121,7 @@ def build(settings: Settings, name: str) -> Worker:
             crashed=crashed,
         ),
         keeping=Keeping(
-            store=open_image_store(settings.image_store),
+            store=pictures,
             errands=RedisErrands(databases),
             retention=settings.image_retention_days * DAY,
             sweep=Sweeper(RedisContactAnswers(databases)).sweep,

@@ -38,6 +38,7 @@ class Worker:
             waiting=around.publisher.depth,
             oldest=around.commits.oldest_wait,
             dead=around.letter_box.count,
+            writes=around.writes,
         )
 
     def run(self) -> bool:

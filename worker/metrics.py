@@ -12,6 +12,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
 from facerec.errors import FacerecError, ServiceUnavailable
+from facerec.services.write_check import WriteCheck, WriteChecks
 from worker.flights import Flight
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 600, 3600)
@@ -80,6 +81,7 @@ class WorkerMetrics:
         waiting: Callable[[], int],
         oldest: Callable[[], float],
         dead: Callable[[], int],
+        writes: WriteChecks,
     ) -> None:
         """Ask these whenever Prometheus asks; a part that is away answers NaN."""
         self._gauge("facerec_index_faces", "Known faces in memory", lambda: index.known_faces)
@@ -90,6 +92,10 @@ class WorkerMetrics:
         self._gauge("facerec_queue_length", "Scan jobs that wait", waiting)
         self._gauge("facerec_queue_age_seconds", "For how long the oldest scan job has waited", oldest)
         self._gauge("facerec_dead_letters", "Jobs that were given up", dead)
+        self._gauge("facerec_redis_takes_writes", "1, or 0 while it refuses them", lambda: _taken(writes.redis))
+        self._gauge(
+            "facerec_image_store_takes_writes", "1, or 0 while no picture can be kept", lambda: _taken(writes.pictures)
+        )
 
     def serve(self, port: int, host: str) -> None:
         """Answer Prometheus on ``port``, until the process ends."""
@@ -111,6 +117,14 @@ def _resident(process: int) -> int:
         return 0
     sizes = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
     return 1024 * sum(int(size) for size in sizes)
+
+
+def _taken(writes: WriteCheck) -> int:
+    try:
+        writes.check()
+    except ServiceUnavailable:
+        return 0
+    return 1
 
 
 def _asked(ask: Callable[[], float]) -> float:

@@ -14,6 +14,7 @@ from facerec.regeneration import Steps
 from facerec.rule import ScanRule
 from facerec.services.dead import LetterBox
 from facerec.services.webhooks import Courier
+from facerec.services.write_check import WriteChecks
 from worker.committer import Committer
 from worker.conductor import Conductor
 from worker.enroller import Enroller
@@ -55,6 +56,7 @@ class Surroundings:
     metrics: WorkerMetrics
     letters: LetterIndex
     letter_box: LetterBox
+    writes: WriteChecks
     clock: Callable[[], float] = time.time
 
 

@@ -6,6 +6,9 @@ through a check (owner, hash) or as a number, so no name that a client chose eve
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -15,12 +18,16 @@ from uuid import uuid4
 
 from fsspec.core import url_to_fs
 
-from facerec.errors import ConfigError, ImageStoreUnavailable
+from facerec.errors import ConfigError, ImageStoreRefusesWrites, ImageStoreUnavailable
 from facerec.identity import check_hash, check_owner
 from facerec.ports import ImageStore, Place
 
 _KINDS = ("file", "s3", "memory")
 _PART = ".part"
+_PROBE = ".probe"
+"""What is written to see whether anything can be: one name, so that no process that dies leaves more than one. No owner has it."""
+_ROOM = 16 * 1024 * 1024
+"""Bytes that a folder has free at least: a disk that takes a few bytes and no picture is full."""
 
 
 def open_image_store(url: str) -> ImageStore:
@@ -56,6 +63,9 @@ class NoImageStore:
     def ping(self) -> None:
         pass
 
+    def check_writes(self) -> None:
+        pass
+
 
 class FsspecImageStore:
     """`facerec.ports.ImageStore` over a file system of fsspec."""
@@ -78,8 +88,7 @@ class FsspecImageStore:
         try:
             yield
         except self._errors as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise ImageStoreUnavailable(f"the image store: {reason}") from error
+            raise ImageStoreUnavailable(f"the image store: {_reason(error)}") from error
 
     @cached_property
     def _opened(self) -> tuple[Any, str]:
@@ -146,6 +155,23 @@ class FsspecImageStore:
         with self._mapped_errors():
             self._files.exists(self._opened[1])
 
+    def check_writes(self) -> None:
+        try:
+            self._write_probe()
+        except self._errors as error:
+            raise ImageStoreRefusesWrites(f"the image store takes no pictures: {_reason(error)}") from error
+
+    def _write_probe(self) -> None:
+        files, root = self._opened
+        try:
+            files.pipe_file(f"{root}/{_PROBE}", b"probe")
+        finally:
+            # It is not there when nothing could be written, or when another process did the same at this moment.
+            with suppress(FileNotFoundError, NotADirectoryError):
+                files.rm_file(f"{root}/{_PROBE}")
+        if self.kind == "file" and shutil.disk_usage(root).free < _ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def _folder(self, place: Place) -> str:
         return f"{self._image_folder(place.owner, place.hash)}/{int(place.ticket)}"
 
@@ -171,6 +197,13 @@ class FsspecImageStore:
             with suppress(OSError):
                 self._files.rmdir(folder.rpartition("/")[0])
         return count
+
+
+def _reason(error: Exception) -> str:
+    """What the system says of it; nothing that would name a path or a bucket."""
+    if isinstance(error, PermissionError):
+        return os.strerror(errno.EACCES)
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _last(path: str) -> str:

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(call: Call) -> int:
-    """Show whether all parts answer, what waits and who works. The exit status is 3 when a part is away."""
+    """Show whether all parts answer, what waits and who works. The exit status is 3 when a part is away, or takes no writes."""
     with call.client() as client:
         document = client.status()
     call.out.document(document)
@@ -59,7 +59,10 @@ def logs(call: Call, key: Keys = None, _follow: Follow = False, patience: Patien
 
 
 def _part(part: dict[str, Any]) -> str:
-    return "ok" if part["ok"] else f"away: {part['reason']}"
+    if part["ok"]:
+        return "ok"
+    # A service of the release before does not tell whether reading goes on.
+    return str(part["reason"]) if part.get("reads") else f"away: {part['reason']}"
 
 
 def _numbers(document: dict[str, Any]) -> dict[str, object]:

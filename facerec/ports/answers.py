@@ -107,7 +107,10 @@ class Admissions(Protocol):
         """Erase an image; the receipt says what was removed from where and when. None when unknown."""
 
     def ping(self) -> None:
-        """Raises StoreUnavailable unless the store answers."""
+        """Raises StoreUnavailable unless the store answers who reads."""
+
+    def check_writes(self) -> None:
+        """Raises StoreUnavailable (StoreRefusesWrites) unless the store takes changes; changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,9 @@ class ImageStore(Protocol):
     def ping(self) -> None:
         """Raises ImageStoreUnavailable unless the store answers."""
 
+    def check_writes(self) -> None:
+        """Write a few bytes and remove them. Raises ImageStoreRefusesWrites when that fails."""
+
 
 class Whereabouts(Protocol):
     """Finds the place of pictures. Every method may raise StoreUnavailable."""

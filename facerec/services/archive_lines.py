@@ -7,12 +7,13 @@ import binascii
 import re
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from facerec.archive import StoredImage, StoredKey
+from facerec.archive import Before, StoredImage, StoredKey
 from facerec.errors import BadParam, InputError, InternalError
 from facerec.faces import ENCODING_LENGTH, Box, Face, Mark, Model, Point
 from facerec.identity import check_hash, check_name, check_owner, check_url, ticket_of
@@ -23,6 +24,8 @@ _LATEST = 1e12
 """Seconds since the epoch after which nothing expires."""
 _SCORE = re.compile(rb"[+-]?(inf|[0-9]+(\.[0-9]*)?(e[+-]?[0-9]{1,3})?)")
 _ENTRY = re.compile(rb"[0-9]{1,19}-[0-9]{1,19}")
+OF_PEOPLE = re.compile(r"([a-z0-9_-]{1,48}\x1f)?(faces:person|contacts:persons|person:\d+(:not)?|face:\d+:not)")
+"""Keys whose changes are noted while they are copied."""
 STATES = ("queued", "processing", "done", "failed")
 Line = Mapping[str, Any]
 
@@ -100,6 +103,28 @@ def key_of(line: Line) -> StoredKey:
         raise DamagedLine(f"is no key: {type(error).__name__}: {error}") from error
     _check_key(key)
     return key
+
+
+def before_line(before: Before) -> dict[str, Any]:
+    return {"kind": "before"} | asdict(before)
+
+
+def before_of(line: Line) -> Before:
+    """Raises DamagedLine."""
+    try:
+        before = Before(
+            key=_storable(line["key"]),
+            type=str(line["type"]),
+            value=tuple(tuple(_storable(part) for part in item) for item in line["value"]),
+            without=tuple(_storable(each) for each in line["without"]),
+            whole=bool(line["whole"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedLine(f"is nothing of people: {type(error).__name__}: {error}") from error
+    parts = {"hash": 2, "set": 1}.get(before.type)
+    if not OF_PEOPLE.fullmatch(before.key) or any(len(item) != parts for item in before.value):
+        raise DamagedLine(f"is nothing of people: {before.key[:100]!r}")
+    return before
 
 
 def member_of(line: Line) -> tuple[str, str]:

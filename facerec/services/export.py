@@ -14,6 +14,8 @@ from facerec.errors import BadParam, FacerecError, InternalError
 from facerec.services.archive_lines import (
     DamagedLine,
     Line,
+    before_line,
+    before_of,
     image_line,
     image_of,
     key_line,
@@ -63,9 +65,18 @@ def export_lines(
     """The lines of an archive, without ends of line; ``copied`` is filled meanwhile. Raises StoreUnavailable.
 
     Each image is as it was at one moment; images that are announced after the first line are not in it. One that is erased
-    meanwhile may be, and then the mark of its erasure is, too. One that is damaged is left out and named.
+    meanwhile may be, and then the mark of its erasure is, too. One that is damaged is left out and named. The persons of an
+    owner, their faces and who of their contacts they are, are those of one moment, that of the first line.
     """
     newest = archive.counters().ticket
+    archive.begin()
+    try:
+        yield from _lines(archive, newest, copied, now)
+    finally:
+        archive.forget()
+
+
+def _lines(archive: Archive, newest: int, copied: Copied, now: Callable[[], datetime]) -> Iterator[str]:
     about = {"version": VERSION, "exported_at": now().isoformat(), "images": archive.count(), "ticket": newest}
     yield _json({"kind": "export", **about})
     for image in archive.images(newest):
@@ -74,6 +85,8 @@ def export_lines(
         yield _json({"kind": "crowd", "owner": owner, "hash": image_hash})
     for key in archive.others():
         yield _json(key_line(key))
+    for before in archive.before():
+        yield _json(before_line(before))
     counters = archive.counters()
     ends = {"images": copied.images, "faces": copied.faces, "ticket": counters.ticket, "position": counters.position}
     yield _json({"kind": "end", **ends})
@@ -145,6 +158,8 @@ class _Import:
                 self._restoration.join_crowd(*member_of(line))
             case "key":
                 self._restoration.set(key_of(line))
+            case "before":
+                self._restoration.set_before(before_of(line))
             case "end":
                 self._counters = _counters_of(line)
             case kind:

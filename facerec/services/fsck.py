@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,9 +22,14 @@ from facerec.rule import by_partition
 from facerec.services.links import LinkCheck
 
 log = logging.getLogger(__name__)
+_Again = Callable[[Sequence[Fault]], Iterable[Fault]]
+"""What is found where these faults were found."""
+T = TypeVar("T")
 _AT_ONCE = 256
 _ROUNDS = 4
 """Repairs may uncover what was hidden behind a fault; more rounds than this never helped."""
+PAUSES = (0.2, 0.5, 1.0)
+"""Seconds before each further look at what was found: it is a fault when it is the same at all of them."""
 _SHOWN = 1000
 _TURNS = {"gallery": 1, "link": 2}
 """When each kind is repaired, 0 first: which face is in which gallery, and who matches whom, is clear when the faces are."""
@@ -68,10 +73,23 @@ class Report:
 
 
 class Fsck:
-    """``links`` None leaves out what needs distances, which takes by far the longest."""
+    """``links`` None leaves out what needs distances, which takes by far the longest.
 
-    def __init__(self, audit: Audit, repairs: Repairs, links: LinkCheck | None) -> None:
+    Some work takes several steps, and a check reads several keys one after the other: what it finds in between may be what
+    somebody is just making. So everything is looked at again, after ``pauses`` (seconds), before it is said or repaired.
+    """
+
+    def __init__(
+        self,
+        audit: Audit,
+        repairs: Repairs,
+        links: LinkCheck | None,
+        pauses: Sequence[float] = PAUSES,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._audit = audit
+        self._pauses = pauses
+        self._wait = wait
         self._repairs = repairs
         self._wished = links
         self._links = links
@@ -96,12 +114,22 @@ class Fsck:
     def _check(self, report: Report) -> list[Fault]:
         report.images = report.faces = report.crowded = 0
         self._links = self._loaded_links()
-        faults: dict[Fault, None] = {}
         audit = self._audit
-        for fault in chain(audit.journal_faults(), self._image_faults(report), audit.strays(), self._other_faults()):
-            faults[fault] = None
+        sources: list[tuple[Iterator[Fault], _Again]] = [
+            (audit.journal_faults(), lambda _: audit.journal_faults()),
+            (self._image_faults(report), self._image_faults_again),
+            (audit.strays(), lambda _: audit.strays()),
+            (audit.people_faults(), audit.people_faults_again),
+            (audit.gallery_faults(), lambda _: audit.gallery_faults()),
+            (audit.contact_faults(), lambda _: audit.contact_faults()),
+        ]
+        found = [(list(dict.fromkeys(faults)), again) for faults, again in sources]
+        for pause in self._pauses:
+            if any(faults for faults, _ in found):
+                self._wait(pause)
+                found = [(_standing(faults, again), again) for faults, again in found]
         report.position = self._links.index.position if self._links else 0
-        return list(faults)
+        return list(dict.fromkeys(fault for faults, _ in found for fault in faults))
 
     def _loaded_links(self) -> LinkCheck | None:
         """None when no index can be made of what is stored: the rest is checked all the same, and repaired first."""
@@ -112,9 +140,6 @@ class Fsck:
                 log.error("distances are not checked: %s", error.reason, extra={"action": "fsck"})
                 return None
         return self._wished
-
-    def _other_faults(self) -> Iterator[Fault]:
-        return chain(self._audit.people_faults(), self._audit.gallery_faults(), self._audit.contact_faults())
 
     def _image_faults(self, report: Report) -> Iterator[Fault]:
         seen = _SeenFaces()
@@ -133,10 +158,40 @@ class Fsck:
         if self._links:
             yield from self._faces_without_image(self._links, seen)
 
+    def _image_faults_again(self, faults: Sequence[Fault]) -> Iterator[Fault]:
+        """What is wrong now with the images that these faults are of."""
+        images: dict[str, dict[str, None]] = {}
+        for fault in faults:
+            images.setdefault(fault.owner, {}).update({fault.hash: None} if fault.hash else {})
+        for owner, hashes in images.items():
+            for some in _chunks(list(hashes)):
+                inspections = self._audit.inspect(owner, some)
+                for inspection in inspections:
+                    yield from inspection.faults
+                if self._links:
+                    yield from self._links.faults(inspections)
+        yield from self._shared_tickets_again({fault.owner for fault in faults if fault.kind == "ticket"})
+        yield from self._unknown_images_again([fault for fault in faults if not fault.hash])
+
+    def _shared_tickets_again(self, owners: Iterable[str]) -> Iterator[Fault]:
+        for owner in owners:
+            last: Sequence[tuple[str, int]] = ()
+            for page in self._pages(owner):
+                yield from _shared_tickets(owner, (*last, *page))
+                last = page[-1:]
+
+    def _unknown_images_again(self, faults: Sequence[Fault]) -> Iterator[Fault]:
+        """Images that a worker loads, and nobody else knows, by their tickets."""
+        if self._links is None or not faults:
+            return
+        for owner, model in self._links.index.partitions():
+            tickets = [int(fault.subject) for fault in faults if fault.owner == owner]
+            unknown = [ticket for ticket in tickets if ticket not in self._audit.hashes(owner, tickets)]
+            yield from self._still_indexed(self._links, owner, model, unknown)
+
     def _pages(self, owner: str) -> Iterator[Sequence[tuple[str, int]]]:
         for page in self._audit.images(owner):
-            for start in range(0, len(page), _AT_ONCE):
-                yield page[start : start + _AT_ONCE]
+            yield from _chunks(page)
 
     def _faces_without_image(self, links: LinkCheck, seen: _SeenFaces) -> Iterator[Fault]:
         """Faces that a worker loads and that were not seen in any image: they came meanwhile, or nobody knows whence."""
@@ -148,8 +203,11 @@ class Fsck:
                 yield from links.faults([links.inspect_exactly(owner, image_hash)])
             # An image that was erased since the index was last asked is no longer there for a worker either.
             unknown = [ticket for ticket in tickets if ticket not in hashes]
-            for ticket in sorted(links.still_indexed(owner, model, unknown)) if unknown else ():
-                yield Fault("index", "index", owner, "", str(ticket), "a worker loads faces of an unknown image")
+            yield from self._still_indexed(links, owner, model, unknown)
+
+    def _still_indexed(self, links: LinkCheck, owner: str, model: Model, tickets: Sequence[int]) -> Iterator[Fault]:
+        for ticket in sorted(links.still_indexed(owner, model, tickets)) if tickets else ():
+            yield Fault("index", "index", owner, "", str(ticket), "a worker loads faces of an unknown image")
 
     def _repair(self, fault: Fault) -> None:
         try:
@@ -172,6 +230,12 @@ class Fsck:
                 return True
 
 
+def _standing(faults: Sequence[Fault], again: _Again) -> list[Fault]:
+    """Those of the faults that are found again, unchanged."""
+    found = dict.fromkeys(again(faults)) if faults else {}
+    return [fault for fault in found if fault in set(faults)]
+
+
 class _SeenFaces:
     """The ids of the faces that went by."""
 
@@ -186,6 +250,11 @@ class _SeenFaces:
         """Those of ``ids`` that were not noted."""
         noted = self._ids.get((owner, model), [])
         return np.setdiff1d(ids, np.concatenate(noted)) if noted else ids
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]
 
 
 def _shared_tickets(owner: str, page: Sequence[tuple[str, int]]) -> Iterator[Fault]:

@@ -38,7 +38,10 @@ class Standing:
 
 
 class People(Protocol):
-    """The persons of each owner. Every change is one atomic step, and can be undone.
+    """The persons of each owner. Every change can be undone, and is one atomic step, but a merging of very many faces.
+
+    That goes step by step, so that nobody waits for it; when it is cut off some faces have moved, and it can be undone or
+    done again.
 
     All methods may raise StoreUnavailable; those with a person or faces raise NotFound for what the owner does not have.
     """

@@ -12,7 +12,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from facerec.adapters.imagestore import open_image_store
-from facerec.errors import BadParam, ConfigError, ImageStoreUnavailable
+from facerec.errors import BadParam, ConfigError, ImageStoreRefusesWrites, ImageStoreUnavailable
 from facerec.ports import ImageStore, Place
 
 HASH = "ab" * 32
@@ -74,6 +74,13 @@ def test_an_empty_store_is_a_store(store: ImageStore) -> None:
     assert store.get(PLACE, "original") is None
     assert store.erase("default", HASH, 100) == 0
     assert store.expire(time.time()) == 0
+
+
+def test_to_see_whether_it_takes_pictures_leaves_nothing_behind(store: ImageStore) -> None:
+    store.check_writes()
+    store.check_writes()
+
+    assert store._files.find(store._opened[1]) == []  # type: ignore[attr-defined]
 
 
 def test_putting_twice_is_harmless(store: ImageStore) -> None:
@@ -140,6 +147,8 @@ def test_a_folder_that_cannot_be_written_is_a_store_that_is_away(tmp_path: Path)
 
     with pytest.raises(ImageStoreUnavailable):
         store.put(PLACE, PICTURES)
+    with pytest.raises(ImageStoreRefusesWrites):
+        store.check_writes()
 
 
 def test_no_half_written_picture_shows_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

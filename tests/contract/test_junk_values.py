@@ -57,7 +57,9 @@ class Shop:
 
     def fsck(self, fix: bool = False) -> Report:
         audit = RedisAudit(self.databases)
-        return Fsck(audit, RedisRepairs(self.databases), LinkCheck(audit, RedisJournal(self.databases), 0.6)).run(fix)
+        return Fsck(audit, RedisRepairs(self.databases), LinkCheck(audit, RedisJournal(self.databases), 0.6), ()).run(
+            fix
+        )
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from facerec.adapters.redis import RedisDatabases
 from facerec.adapters.redis.layout import FACES, OWN, prefix
-from facerec.adapters.redis.people_check import check_people
+from facerec.adapters.redis.people_check import check_people, mend_people, people_faults
 from tests.people_stage import Stage
 
 P = prefix("bob")
@@ -68,3 +68,36 @@ def test_a_face_whose_record_is_gone_is_told(stage: Stage) -> None:
     client.delete(*(key for key in client.scan_iter() if key.startswith(P.encode())))
     found = list(check_people(stage.databases))
     assert sum("is on no finished image" in problem for problem in found) == 3
+
+
+@pytest.mark.parametrize("wrong", WRONGS)
+def test_every_broken_invariant_is_repaired(stage: Stage, wrong: str) -> None:
+    WRONGS[wrong](stage.databases.client(OWN))
+    mend_all(stage.databases)
+    assert set(stage.placed("bob")) == {4096, 8192, 12288}, "no face is lost"
+
+
+def test_a_face_whose_record_is_gone_is_forgotten(stage: Stage) -> None:
+    stage.people.reject("bob", 1, [FACE])
+    client = stage.databases.client(FACES)
+    client.delete(*(key for key in client.scan_iter() if key.startswith(P.encode())))
+    mend_all(stage.databases)
+    assert stage.placed("bob") == {}
+    assert stage.people.person("bob", 1)["faces"] == 0, "one with a name stays"
+
+
+def test_a_person_that_was_merged_leaves_its_faces_to_whom_it_was_merged_into(stage: Stage) -> None:
+    client = stage.databases.client(OWN)
+    stage.people.merge("bob", 1, stage.people.move("bob", [12288], None, new=True) or 0)
+    client.hset(f"{P}faces:person", FACE, 1)
+    mend_all(stage.databases)
+    assert len(stage.groups("bob")) == 1
+    assert len(stage.groups("bob")[0]) == 3
+
+
+def mend_all(databases: RedisDatabases) -> None:
+    """As `facerec fsck --fix` does it."""
+    for _ in range(4):
+        for fault in list(people_faults(databases)):
+            mend_people(databases, fault)
+    assert list(check_people(databases)) == []

@@ -265,7 +265,11 @@ class People(RuleBasedStateMachine):
         return sorted(self.model.persons)[choice % len(self.model.persons)]
 
 
-def test_people_behave_as_a_dictionary_would(databases: RedisDatabases) -> None:
+@pytest.mark.parametrize("merged_at_once", [1000, 1])
+def test_people_behave_as_a_dictionary_would(
+    databases: RedisDatabases, merged_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facerec.adapters.redis.people._MERGED_AT_ONCE", merged_at_once)
     People.databases = databases
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         People,

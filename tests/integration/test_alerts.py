@@ -32,6 +32,7 @@ UP = {'up{job="rest"}': 1.0, 'up{job="worker"}': 1.0, 'up{job="rabbitmq"}': 1.0}
 """What Prometheus measures itself."""
 RABBIT = {"rabbitmq_alarms_memory_used_watermark": 0.0, "rabbitmq_alarms_free_disk_space_watermark": 0.0}
 AGE, LENGTH, DEAD = "facerec_queue_age_seconds", "facerec_queue_length", "facerec_dead_letters"
+REDIS, PICTURES = "facerec_redis_takes_writes", "facerec_image_store_takes_writes"
 DONE, FAILED = (f'facerec_jobs_total{{outcome="{outcome}"}}' for outcome in ("done", "failed"))
 ROUTE = 'method="POST", route="/scan/image/<name:name>"'
 REQUESTS = f"facerec_rest_requests_total{{{ROUTE}, status="
@@ -70,6 +71,7 @@ def test_each_alert_fires_when_it_should_and_no_other_does(
         wait_until(lambda: read(*addresses)[DONE] == 3, "the outcomes are counted")
         drained = read(*addresses)
     assert (drained[LENGTH], drained[AGE], drained[FAILED], drained[DEAD]) == (0, 0, 1, 1)
+    assert (drained[REDIS], drained[PICTURES]) == (1, 1)
     cases = [*of_the_queue(standing, drained), *of_rates(drained), *of_what_is_away(drained)]
     assert {name for *_, names in cases for name in names} == {rule["alert"] for rule in rules()["groups"][0]["rules"]}
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules()), encoding="utf-8")
@@ -188,6 +190,8 @@ def of_what_is_away(drained: Numbers) -> list[Case]:
         ("REST is away", steady(drained) | {'up{job="rest"}': for_minutes(120, 0)}, 30, {"FacerecRestDown"}),
         ("workers are away", steady(drained) | {'up{job="worker"}': for_minutes(120, 0)}, 30, {"FacerecNoWorker"}),
         ("RabbitMQ is away", steady(drained) | {'up{job="rabbitmq"}': for_minutes(120, 0)}, 30, {"FacerecRabbitDown"}),
+        ("Redis takes no writes", steady({**drained, REDIS: 0}), 30, {"FacerecRedisRefusesWrites"}),
+        ("no picture can be kept", steady({**drained, PICTURES: 0}), 30, {"FacerecPicturesNotKept"}),
         ("an index is behind", steady(drained) | behind, 30, {"FacerecIndexBehind"}),
         ("RabbitMQ is short of memory", steady(drained) | alarm, 30, {"FacerecRabbitAlarm"}),
     ]

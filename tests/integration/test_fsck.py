@@ -13,7 +13,7 @@ import pytest
 
 from facerec.adapters.redis import RedisAdmissions, RedisAudit, RedisCommits, RedisDatabases, RedisJournal, RedisRepairs
 from facerec.adapters.redis.layout import FACES, HASH_TO_NAMES, LINKS, NAME_TO_HASH, OWN
-from facerec.audit import INVARIANTS
+from facerec.audit import INVARIANTS, Fault
 from facerec.cli.integrity import run_fsck
 from facerec.config import RedisSettings, Settings
 from facerec.errors import StoreUnavailable
@@ -61,7 +61,7 @@ class Shop:
     def check(self, fix: bool = False) -> Report:
         audit = RedisAudit(self.databases)
         links = LinkCheck(audit, RedisJournal(self.databases), TOLERANCE)
-        return Fsck(audit, RedisRepairs(self.databases), links).run(fix)
+        return Fsck(audit, RedisRepairs(self.databases), links, wait=lambda _: None).run(fix)
 
     def state(self, job: ScanJob) -> str:
         found = self.admissions.image(job.owner, job.hash)
@@ -394,10 +394,49 @@ def test_a_key_of_a_wrong_type_is_named_and_left_alone(shop: Shop) -> None:
     assert shop.db(HASH_TO_NAMES).get(shop.one.hash) == b"not ours"
 
 
-def test_wrong_people_are_named(shop: Shop) -> None:
+def test_wrong_people_are_named_and_repaired(shop: Shop) -> None:
     shop.db(OWN).zadd(BOB + "people:hidden", {"0000000002:0000000000000001": 0})
+    assert [(fault.invariant, fault.owner) for fault in shop.check().left] == [("people", "bob")]
     report = shop.check(fix=True)
-    assert [(fault.invariant, fault.owner) for fault in report.left] == [("people", "bob")]
+    assert [(fault.invariant, fault.owner) for fault in report.found] == [("people", "bob")]
+    assert report.left == []
+
+
+def test_what_is_gone_at_a_further_look_is_neither_said_nor_repaired(shop: Shop) -> None:
+    """Somebody is just making it: a repair would destroy that."""
+    pauses: list[float] = []
+
+    class Seeing(RedisAudit):
+        def strays(self) -> Iterator[Fault]:
+            yield from super().strays()
+            if len(pauses) < 2:
+                yield Fault("strays", "stray", "", "", shop.one.hash, "it comes and goes", (str(FACES),))
+
+        def gallery_faults(self) -> Iterator[Fault]:
+            yield Fault("galleries", "gallery", "default", "", "1", f"it is another at look {len(pauses)}", ("",))
+
+    class NoRepairs(RedisRepairs):
+        def repair(self, fault: Fault) -> bool:
+            raise AssertionError(fault)
+
+    report = Fsck(Seeing(shop.databases), NoRepairs(shop.databases), None, (0.1, 0.2, 0.3), pauses.append).run(fix=True)
+
+    assert report.found == []
+    assert pauses == [0.1, 0.2], "nothing was left to look at"
+
+
+@pytest.mark.parametrize(
+    "damage", [share_a_ticket, leave_faces_of_nobody, lose_the_faces, unlink_one_direction, damage_a_journal_entry]
+)
+def test_what_stands_at_every_look_is_said(shop: Shop, damage: Callable[[Shop], None]) -> None:
+    damage(shop)
+    audit = RedisAudit(shop.databases)
+
+    def found(*pauses: float) -> list[Fault]:
+        links = LinkCheck(audit, RedisJournal(shop.databases), TOLERANCE)
+        return Fsck(audit, RedisRepairs(shop.databases), links, pauses).run().found
+
+    assert set(found(0.01, 0.01)) == set(found())
 
 
 def test_nothing_is_reported_while_a_worker_writes(shop: Shop) -> None:

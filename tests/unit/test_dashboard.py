@@ -8,6 +8,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from facerec.adapters.imagestore import open_image_store
+from facerec.services.write_check import write_checks
 from rest.metrics import Metrics
 from worker.metrics import WorkerMetrics
 
@@ -27,7 +29,15 @@ class _NoIndex:
 def measured() -> set[str]:
     """Every number that a worker or REST tells."""
     worker = WorkerMetrics()
-    worker.watch(index=_NoIndex(), jobs=lambda: 0, children=list, waiting=lambda: 0, oldest=lambda: 0.0, dead=lambda: 0)
+    worker.watch(
+        index=_NoIndex(),
+        jobs=lambda: 0,
+        children=list,
+        waiting=lambda: 0,
+        oldest=lambda: 0.0,
+        dead=lambda: 0,
+        writes=write_checks(lambda: None, open_image_store("none")),
+    )
     return names(worker.registry) | names(Metrics()._registry)
 
 

@@ -101,3 +101,6 @@ class RedisAdmissions:
 
     def ping(self) -> None:
         self._databases.ping()
+
+    def check_writes(self) -> None:
+        self._databases.check_writes()

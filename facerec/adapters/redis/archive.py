@@ -8,11 +8,13 @@ from typing import Any
 
 from facerec.adapters.redis.commits import pairs
 from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
-from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
+from facerec.adapters.redis.layout import OWN, SEPARATOR, owner_and_rest, prefix
 from facerec.adapters.redis.names import names_of
 from facerec.adapters.redis.owners import known_owners
-from facerec.archive import Counters, DamagedImage, StoredImage, StoredKey
+from facerec.adapters.redis.people_notes import PeopleNotes
+from facerec.archive import Before, Counters, DamagedImage, StoredImage, StoredKey
 from facerec.errors import InternalError
+from facerec.identity import DEFAULT_OWNER
 
 _IMAGES_AT_ONCE = 32
 _PAGE = 1000
@@ -41,6 +43,10 @@ _SHORT_LIVED = (
     "withdrawn:",
     "unfinished:",
     "dead:",
+    # There are as many as operations of some minutes: a copy that is slower than who makes them would not come to an end.
+    "people:done:",
+    "people:copies",
+    "people:before:",
 )
 
 
@@ -50,6 +56,21 @@ class RedisArchive:
     def __init__(self, databases: RedisDatabases, clock: Callable[[], float] = time.time) -> None:
         self._databases = databases
         self._clock = clock
+        self._notes: PeopleNotes | None = None
+        self._prefixes: frozenset[str] = frozenset()
+
+    def begin(self) -> None:
+        owners = {*known_owners(self._databases), DEFAULT_OWNER}
+        self._prefixes = frozenset(map(prefix, owners))
+        self._notes = PeopleNotes(self._databases, sorted(owners))
+        self._notes.begin()
+
+    def forget(self) -> None:
+        if self._notes:
+            self._notes.forget()
+
+    def before(self) -> Iterator[Before]:
+        return self._notes.end() if self._notes else iter(())
 
     def count(self) -> int:
         with mapped_errors(), self._databases.client(OWN).pipeline(transaction=False) as pipeline:
@@ -60,6 +81,7 @@ class RedisArchive:
     def images(self, newest: int) -> Iterator[StoredImage | DamagedImage]:
         for owner in known_owners(self._databases):
             for hashes in self._pages(owner, newest):
+                self._go_on()
                 yield from self._images(owner, hashes)
 
     def _images(self, owner: str, hashes: Sequence[str]) -> Iterator[StoredImage | DamagedImage]:
@@ -107,12 +129,22 @@ class RedisArchive:
         while True:
             with mapped_errors():
                 cursor, keys = client.scan(cursor, count=_PAGE)
+            self._go_on()
             for key in keys:
                 # The scan may show a key twice: then it is copied twice.
-                if is_copied(key):
+                if is_copied(key) and self._was_there(key):
                     yield from self._parts(client, key)
             if cursor == 0:
                 return
+
+    def _go_on(self) -> None:
+        if self._notes:
+            self._notes.keep()
+
+    def _was_there(self, key: bytes) -> bool:
+        """Of an owner who came after the copy began there is no image in it, so nothing else is either."""
+        owner, separator, _ = key.decode(errors="replace").rpartition(SEPARATOR)
+        return not self._notes or owner + separator in self._prefixes
 
     def counters(self) -> Counters:
         with mapped_errors():
@@ -154,6 +186,8 @@ def _items(client: Any, kind: str, key: bytes) -> Iterator[list[tuple[bytes, ...
             value = client.get(key)
             if value is not None:
                 yield [(value,)]
+        case _ if (found := _at_once(client, kind, key)) is not None:
+            yield from _chunks(iter(found))
         case "hash":
             yield from _chunks(client.hscan_iter(key, count=_PAGE))
         case "set":
@@ -164,6 +198,18 @@ def _items(client: Any, kind: str, key: bytes) -> Iterator[list[tuple[bytes, ...
             yield from _chunks((item,) for item in _list(client, key))
         case "stream":
             yield from _chunks(_stream(client, key))
+
+
+def _at_once(client: Any, kind: str, key: bytes) -> list[tuple[bytes, ...]] | None:
+    """A key that is small enough to be read in one step, and so at one moment; None for others."""
+    commands = {"hash": (client.hlen, client.hgetall), "set": (client.scard, client.smembers)}
+    if kind not in commands:
+        return None
+    size, read = commands[kind]
+    if size(key) > _PAGE:
+        return None
+    found = read(key)
+    return list(found.items()) if kind == "hash" else [(member,) for member in found]
 
 
 def _list(client: Any, key: bytes) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from facerec.adapters.redis.inspection import faults_of, inspection_of, refused_
 from facerec.adapters.redis.journal_audit import journal_faults
 from facerec.adapters.redis.layout import LINKS_KEPT, OWN, STATES, prefix
 from facerec.adapters.redis.owners import known_owners
-from facerec.adapters.redis.people_check import check_people
+from facerec.adapters.redis.people_check import people_faults, people_faults_again
 from facerec.adapters.redis.strays import stray_faults
 from facerec.audit import Fault, Inspection
 from facerec.errors import InternalError
@@ -81,9 +81,10 @@ class RedisAudit:
         return journal_faults(self._databases)
 
     def people_faults(self) -> Iterator[Fault]:
-        for problem in check_people(self._databases):
-            owner, _, detail = problem.removeprefix("owner ").partition(": ")
-            yield Fault("people", "people", owner, "", "", detail)
+        return people_faults(self._databases)
+
+    def people_faults_again(self, faults: Sequence[Fault]) -> Iterator[Fault]:
+        return people_faults_again(self._databases, faults)
 
     def gallery_faults(self) -> Iterator[Fault]:
         return gallery_faults(self._databases, self.owners())

@@ -20,11 +20,13 @@ from redis.sentinel import MasterNotFoundError, Sentinel
 from facerec.adapters.redis.layout import OWN
 from facerec.adapters.redis.refusals import error_of
 from facerec.config import RedisSettings
-from facerec.errors import StoreUnavailable
+from facerec.errors import StoreRefusesWrites, StoreUnavailable
 
 _SCRIPTS = Path(__file__).parent / "scripts"
 _WAIT_SHARE = 0.5
 """The share of the time limit that replicas have to confirm a change."""
+_PROBE = "facerec:probe"
+"""A key that never is."""
 _SEEN = "facerec:seen"
 """A channel that nobody listens to."""
 Argument = str | int | float | bytes
@@ -153,13 +155,20 @@ class RedisDatabases:
         answers: list[Any]
         *answers, _, confirmed = pipeline.execute()
         if confirmed < replicas:
-            raise StoreUnavailable(f"Redis: {confirmed} of {replicas} replicas have the change")
+            raise StoreRefusesWrites(f"Redis: {confirmed} of {replicas} replicas have the change")
         return answers
 
     def ping(self) -> None:
-        """Raises StoreUnavailable unless the server answers."""
+        """Raises StoreUnavailable unless the server answers who reads. PING does not tell: a server that cannot save refuses it."""
         with mapped_errors():
-            self.client().ping()
+            self.client().exists(_PROBE)
+
+    def check_writes(self) -> None:
+        """Raises StoreUnavailable unless changes are taken.
+
+        A key that is not there and gets nothing stays away: this is refused as any write is, and changes nothing.
+        """
+        self.settled("SETRANGE", _PROBE, 0, "")
 
     def close(self) -> None:
         for client in self._clients.values():

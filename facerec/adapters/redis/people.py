@@ -22,7 +22,9 @@ person                    string  counter of persons
 {p}people:hidden          zset    the same of the hidden ones, named or not
 {p}people:names           zset    name, 0x1F, id; in the order of their letters. Two persons may have one name
 {p}people:merged          hash    id of a person that is gone -> into whom it was merged
-{p}people:history         list    the last 100 operations, newest first, as JSON: what undo needs
+{p}people:history         list    the last 100 operations, newest first, as JSON: what undo needs; a merging of many faces has an
+                                  entry for each step, which have the same ``chain`` and are taken back together. A release
+                                  that does not know it takes back one step at a time
 {p}people:version         string  counts changes, so that the grouping sees that it looked at something else
 {p}people:done:<token>    string  the answer to an operation, for the case that it is sent twice; expires
 grouping:position         string  the journal is grouped up to here
@@ -37,7 +39,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from facerec.adapters.redis.connection import Argument, RedisDatabases, call_token, mapped_errors
@@ -50,6 +52,8 @@ from facerec.services.people import Document, Order, Sample, Standing, check_fac
 
 _NEW = "new"
 _NOBODY = ""
+_MERGED_AT_ONCE = 1000
+"""Faces that one step takes: some milliseconds, in which Redis serves nobody else."""
 
 
 class RedisPeople:
@@ -76,7 +80,10 @@ class RedisPeople:
 
     def merge(self, owner: str, person: int, into: int, name: str | None = None) -> list[int]:
         choice = "" if name is None else "=" + check_person_name(name)
-        return [int(face) for face in self._change("merge", owner, person, into, choice)[0]]
+        contradicted: list[int] = []
+        for faces, *_ in self._steps("merge", owner, person, into, choice, _MERGED_AT_ONCE, call_token()):
+            contradicted += map(int, faces)
+        return contradicted
 
     def split(self, owner: str, person: int, faces: Collection[int]) -> int:
         (new,) = self._change("move", owner, "split", person, _NEW, *check_faces(faces))
@@ -91,19 +98,36 @@ class RedisPeople:
         self._change("move", owner, "not", person, _NOBODY, *check_faces(faces))
 
     def undo(self, owner: str) -> Document:
-        operation, persons, count = self._change("undo", owner)
-        return {"operation": operation.decode(), "persons": [int(person) for person in persons], "faces": int(count)}
+        steps = list(self._steps("undo", owner))
+        operation, persons, _ = steps[0]
+        return {
+            "operation": operation.decode(),
+            "persons": [int(person) for person in persons],
+            "faces": sum(int(count) for *_, count in steps),
+        }
 
     def _change(self, script: str, owner: str, *arguments: Argument) -> list[Any]:
-        """Run an operation. Raises NotFound, BadParam, Conflict."""
+        """Run an operation of one step. Raises NotFound, BadParam, Conflict."""
+        (answer,) = self._steps(script, owner, *arguments)
+        return answer
+
+    def _steps(self, script: str, owner: str, *arguments: Argument) -> Iterator[list[Any]]:
+        """Run an operation of several steps; each leaves what is sound. Raises NotFound, BadParam, Conflict."""
+        while True:
+            more, answer = self._step(script, owner, *arguments)
+            yield answer
+            if not more:
+                return
+
+    def _step(self, script: str, owner: str, *arguments: Argument) -> tuple[bool, list[Any]]:
         token = call_token()
         reply: list[Any] = self._databases.call(
             f"people_{script}", prefix(owner), token, f"{self._clock():.6f}", *[str(each) for each in arguments]
         )
         kind, rest = reply[0], reply[1:]
         match kind:
-            case b"ok":
-                return rest
+            case b"ok" | b"more":
+                return kind == b"more", rest
             case b"not_found":
                 raise NotFound(rest[0].decode())
             case b"bad":
@@ -122,7 +146,12 @@ class RedisPeople:
     def history(self, owner: str) -> list[Document]:
         with mapped_errors():
             entries = self._databases.client(OWN).lrange(f"{prefix(owner)}people:history", 0, -1)
-        return [_past(json.loads(entry)) for entry in entries]
+        past: dict[str, Document] = {}
+        for number, entry in enumerate(map(json.loads, entries)):
+            # The steps of one operation are told as one, by the newest.
+            told = past.setdefault(entry.get("chain") or str(number), _past(entry) | {"faces": 0})
+            told["faces"] += int(entry.get("count", 0))
+        return list(past.values())
 
     def person(self, owner: str, person: int) -> Document:
         found = self._reading.documents(owner, [person])

@@ -11,8 +11,16 @@ import re
 import redis
 from redis.exceptions import DataError, ResponseError
 
-from facerec.errors import InternalError, StoreUnavailable
+from facerec.errors import InternalError, StoreRefusesWrites, StoreUnavailable
 
+_NO_WRITES = {
+    "OOM": "its memory is full",
+    "MISCONF": "it cannot save to its disk",
+    "READONLY": "it is a replica",
+    "NOREPLICAS": "too few replicas follow it",
+}
+"""While it refuses so, it answers all who only read."""
+_NO_ANSWERS = {"BUSY": "a script holds it up", "MASTERDOWN": "it is a replica without a primary"}
 _OWN_CODES = {"WRONGTYPE", "NOSCRIPT"}
 """NOSCRIPT arrives here only when the script was loaded right before."""
 _OWN_FAULTS = re.compile(
@@ -45,6 +53,10 @@ def error_of(error: redis.RedisError) -> StoreUnavailable | InternalError:
     told = _LINE.sub("a script: ", text) if code == "ERR" else f"{code} {text}"
     if code in _OWN_CODES or (code == "ERR" and _OWN_FAULTS.match(text)):
         return InternalError(f"Redis refused a command: {told}")
+    if code in _NO_WRITES:
+        return StoreRefusesWrites(f"Redis takes no writes, because {_NO_WRITES[code]}: {told}")
+    if code in _NO_ANSWERS:
+        return StoreUnavailable(f"Redis answers nobody, because {_NO_ANSWERS[code]}: {told}")
     return StoreUnavailable(f"Redis: {told}")
 
 

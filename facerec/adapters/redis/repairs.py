@@ -12,10 +12,12 @@ from facerec.adapters.redis.inspection import are_sound
 from facerec.adapters.redis.journal import decode_entry
 from facerec.adapters.redis.layout import JOURNAL_LENGTH, OWN, SWITCHED, prefix
 from facerec.adapters.redis.names import repair_name, withdraw_names
+from facerec.adapters.redis.people_check import mend_people
 from facerec.audit import Fault
 from facerec.errors import FacerecError
 from facerec.identity import ticket_of
 
+_MEND = {"people": mend_people, "contacts": mend_contacts}
 _FINISH = {"removal": finish_removal, "withdrawal": withdraw_names}
 
 
@@ -45,8 +47,8 @@ class RedisRepairs:
                 self._databases.call("repair_gallery", prefix(fault.owner), fault.subject, ticket, *fault.evidence)
             case "removal" | "withdrawal":
                 _FINISH[fault.kind](self._databases, fault.owner, fault.subject)
-            case "contacts":
-                mend_contacts(self._databases, fault)
+            case kind if kind in _MEND:
+                _MEND[kind](self._databases, fault)
             case _:
                 return False
         return True

@@ -8,15 +8,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from facerec.adapters.redis.archive import is_copied
 from facerec.adapters.redis.audit import RedisAudit
 from facerec.adapters.redis.connection import Argument, RedisDatabases, mapped_errors
+from facerec.adapters.redis.contacts_check import contact_faults
 from facerec.adapters.redis.galleries_check import gallery_faults
 from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
 from facerec.adapters.redis.names import erase_image, publish_names
+from facerec.adapters.redis.people_check import people_faults
 from facerec.adapters.redis.repairs import RedisRepairs
-from facerec.archive import Counters, StoredImage, StoredKey
+from facerec.archive import Before, Counters, StoredImage, StoredKey
+from facerec.audit import Fault
 from facerec.errors import BadParam, Conflict
 
 _ERASED = "erased:"
 _NAMES_AT_ONCE = 200
+_ROUNDS = 4
+"""A repair may uncover what was hidden behind a fault."""
 
 
 class RedisRestoration:
@@ -63,14 +68,34 @@ class RedisRestoration:
         self._take_out_erased(key)
 
     def finish(self, counters: Counters) -> None:
-        self._take_out_faces_of_nobody()
+        self._mend()
         self._databases.call("import_finish", counters.ticket, counters.position)
 
-    def _take_out_faces_of_nobody(self) -> None:
-        """Galleries are copied after the images: they may name faces of images that came later, or whose line was damaged."""
+    def set_before(self, before: Before) -> None:
+        with mapped_errors(), self._databases.client(OWN).pipeline() as pipeline:
+            if before.whole:
+                pipeline.delete(before.key)
+            for item in before.value:
+                pipeline.execute_command({"hash": "HSET", "set": "SADD"}[before.type], before.key, *item)
+            if before.without:
+                pipeline.execute_command({"hash": "HDEL", "set": "SREM"}[before.type], before.key, *before.without)
+            pipeline.execute()
+
+    def _mend(self) -> None:
+        """Other keys are copied one after the other, behind the images: they may name faces of images that came later or went,
+        or whose line was damaged, and each other as of another moment. What hangs on something else is made to fit it."""
         repairs = RedisRepairs(self._databases, self._clock)
-        for fault in gallery_faults(self._databases, RedisAudit(self._databases).owners()):
-            repairs.repair(fault)
+        for _ in range(_ROUNDS):
+            found = list(dict.fromkeys(self._misfits()))
+            for fault in found:
+                repairs.repair(fault)
+            if not found:
+                return
+
+    def _misfits(self) -> Iterator[Fault]:
+        yield from people_faults(self._databases)
+        yield from gallery_faults(self._databases, RedisAudit(self._databases).owners())
+        yield from contact_faults(self._databases)
 
     def _take_out_erased(self, key: StoredKey) -> None:
         if not _is_erasure(key):

@@ -156,6 +156,7 @@ def test_a_full_queue_is_429(stack: Stack) -> None:
         "broker": True,
         "redis": True,
         "workers": False,
+        "image_store": True,
     }
 
 

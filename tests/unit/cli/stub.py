@@ -222,7 +222,7 @@ class StubService:
         return 200, self.images[image_hash].document(whole=True), {}
 
     def _status(self) -> dict[str, Any]:
-        part = {"ok": self.ready, "reason": None if self.ready else "it is away"}
+        part = {"ok": self.ready, "reason": None if self.ready else "it is away", "reads": self.ready}
         return {
             "parts": {"broker": part},
             "images": {"queued": 1, "processing": 2, "done": 3, "failed": 4} if self.ready else None,

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
+from facerec.adapters.imagestore import open_image_store
 from facerec.adapters.rabbitmq import connection
 from facerec.local import ports
 from facerec.local.process import Identity, wait_until
+from facerec.services.write_check import write_checks
 from worker.__main__ import cores
 from worker.metrics import WorkerMetrics
 
@@ -72,7 +74,8 @@ def test_the_detector_is_kept_in_a_file_that_goes_with_it(
 
 def test_memory_that_nobody_can_tell_is_no_number(macos: None) -> None:
     metrics = WorkerMetrics()
-    metrics.watch(index=_Nothing(), jobs=int, children=tuple, waiting=int, oldest=float, dead=int)
+    writes = write_checks(lambda: None, open_image_store("none"))
+    metrics.watch(index=_Nothing(), jobs=int, children=tuple, waiting=int, oldest=float, dead=int, writes=writes)
     text = generate_latest(metrics.registry).decode()
     assert "facerec_index_faces 0.0" in text
     assert "facerec_engine_memory_bytes" not in text

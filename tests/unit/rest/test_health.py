@@ -7,7 +7,7 @@ import logging
 import pytest
 from flask.testing import FlaskClient
 
-from facerec.errors import BrokerUnavailable, FacerecError, StoreUnavailable
+from facerec.errors import BrokerUnavailable, FacerecError, StoreRefusesWrites, StoreUnavailable
 from rest import models
 from rest.app import create_app
 from rest.health import RecentWorkers
@@ -96,7 +96,7 @@ def test_not_ready_without_a_worker(client: FlaskClient, front: Front) -> None:
     answer = client.get("/readyz")
 
     assert answer.status_code == 503
-    assert answer.get_json()["parts"]["workers"] == {"ok": False, "reason": "no worker lives"}
+    assert answer.get_json()["parts"]["workers"] == {"ok": False, "reason": "no worker lives", "reads": False}
     assert client.get("/healthz").status_code == 200
 
 
@@ -105,7 +105,7 @@ def test_not_ready_while_the_only_worker_loads(client: FlaskClient, front: Front
 
     parts = client.get("/readyz").get_json()["parts"]
 
-    assert parts["workers"] == {"ok": False, "reason": "loading 300 of 1000 images"}
+    assert parts["workers"] == {"ok": False, "reason": "loading 300 of 1000 images", "reads": False}
     assert client.get("/", headers={"Accept": "application/json"}).get_json()["workers"] == []
     front.workers.states["other"] = {}
     assert client.get("/readyz").get_json()["ready"] is True
@@ -180,3 +180,23 @@ def test_the_log_does_not_repeat_an_address(client: FlaskClient, caplog: pytest.
     [record] = [record for record in caplog.records if record.name == "rest.calls"]
     assert record.__dict__["outcome"] == "BAD_PARAM"
     assert "secret" not in str(record.__dict__)
+
+
+def test_ready_though_nothing_can_be_written(client: FlaskClient, front: Front) -> None:
+    """Who only reads would get nothing any more from a load balancer that hears 503."""
+    front.admissions.failures["check_writes"] = StoreRefusesWrites(
+        "Redis takes no writes, because its memory is full: OOM"
+    )
+    front.workers.states.clear()
+
+    answer = client.get("/readyz")
+
+    models.Ready.model_validate(answer.get_json(), strict=True)
+    assert (answer.status_code, answer.get_json()["ready"]) == (200, True)
+    told = {name: (part["ok"], part["reads"]) for name, part in answer.get_json()["parts"].items()}
+    assert told == {
+        "broker": (True, True),
+        "redis": (False, True),
+        "workers": (False, True),
+        "image_store": (True, True),
+    }

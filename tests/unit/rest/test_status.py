@@ -56,8 +56,8 @@ def test_status_answers_whatever_is_away(client: FlaskClient, front: Front) -> N
     answer = client.get("/status").get_json()
 
     Status.model_validate(answer)
-    assert answer["parts"]["broker"] == {"ok": False, "reason": "RabbitMQ: away"}
-    assert answer["parts"]["redis"] == {"ok": False, "reason": "Redis: away"}
+    assert answer["parts"]["broker"] == {"ok": False, "reason": "RabbitMQ: away", "reads": False}
+    assert answer["parts"]["redis"] == {"ok": False, "reason": "Redis: away", "reads": False}
     assert answer["parts"]["workers"]["ok"] is False
     assert (answer["waiting"], answer["dead"], answer["images"], answer["workers"]) == (None, None, None, None)
 
@@ -65,7 +65,11 @@ def test_status_answers_whatever_is_away(client: FlaskClient, front: Front) -> N
 def test_a_worker_that_lacks_its_model_is_no_worker(client: FlaskClient, front: Front) -> None:
     front.workers.states = {"w": {"problem": "no model files"}}
 
-    assert client.get("/status").get_json()["parts"]["workers"] == {"ok": False, "reason": "no model files"}
+    assert client.get("/status").get_json()["parts"]["workers"] == {
+        "ok": False,
+        "reason": "no model files",
+        "reads": False,
+    }
 
 
 def test_states_of_many(client: FlaskClient) -> None:

@@ -81,6 +81,7 @@ local function release(p, bond)
   local person = person_of_contact(p, bond)
   if not person then return end
   bind(p, bond, '')
+  note_person(p, person)
   local heir = contacts_of(p, person)[1]
   if name_of(p, person) == name_of_contact(bond) then
     edit(p, person, {name = heir and name_of_contact(heir) or ''})

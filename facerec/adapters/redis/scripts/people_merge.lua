@@ -1,8 +1,10 @@
 -- with: people_shared
--- All faces of one person become another's. ARGV: p, token, now, source, target, choice ('' or '=' and the name to keep).
--- Returns {'ok', faces that were said not to be the other, and are now}, {'not_found', reason}, {'bad', parameter, reason},
--- or {'names', one, other} when both have a name, not the same, and none is chosen.
-local p, token, now, source, target, choice = unpack(ARGV)
+-- All faces of one person become another's, at most so many in one step. ARGV: p, token, now, source, target, choice ('' or '='
+-- and the name to keep), most faces, chain: what the steps of one merger have in common, and are taken back by.
+-- Returns {'ok', faces that were said not to be the other, and are now}, {'more', the same} when faces are left and the source is,
+-- {'not_found', reason}, {'bad', parameter, reason}, or {'names', one, other} when both have a name, not the same, and none is
+-- chosen.
+local p, token, now, source, target, choice, most, chain = unpack(ARGV)
 local done = answered(p, token)
 if done then return done end
 for _, person in ipairs({source, target}) do
@@ -17,10 +19,19 @@ elseif from_name and into_name and from_name ~= into_name then
   return {'names', from_name, into_name}
 end
 
-local faces = redis.call('ZRANGE', faces_key(p, source), 0, -1)
+local faces = redis.call('ZRANGE', faces_key(p, source), 0, tonumber(most) - 1)
+if size_of(p, source) > #faces then
+  local denied = {}
+  for _, face in ipairs(faces) do
+    if is_linked(p, face, target) then denied[#denied + 1] = face end
+  end
+  give(p, now, 'merge', faces, target, source, chain)
+  return answer(p, token, {'more', denied})
+end
 local entry = {op = 'merge', at = now, persons = {source, target}, count = #faces, name = name,
                moves = {{before = source, after = target, faces = faces}}, gone = {[source] = whole(p, source)},
-               fields = {[target] = fields_of(p, target)}, created = {}, added = {}, removed = {}}
+               fields = {[target] = fields_of(p, target)}, created = {}, added = {}, removed = {},
+               chain = chain}
 local contradicted = {}
 for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, source))) do
   table.insert(entry.removed, {face, source})
@@ -41,6 +52,7 @@ for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, target))) do
 end
 entry.contacts = {[source] = contacts_of(p, source)}
 for _, contact in ipairs(entry.contacts[source]) do bind(p, contact, target) end
+note_person(p, target)
 if not entry.gone[source].founded and redis.call('HDEL', person_key(p, target), 'founded') == 1 then
   entry.founded = target
 end

@@ -2,6 +2,8 @@
 -- Ids travel as text, because cjson would round them. A face without a person has '' in faces:person; none there ('-' in
 -- records of the history) means that it was never asked to whom it belongs.
 
+-- with: people_notes
+
 local HISTORY = 100
 local REMEMBERED = 600 -- seconds that an operation sent twice is recognised
 
@@ -68,6 +70,7 @@ end
 -- Give all these faces to a person, to nobody ('') or forget them ('-'); `touched` collects who lost and won.
 local function put(p, faces, person, touched)
   local persons, homes = persons_of(p, faces), {}
+  note_faces(p, persons)
   for face, current in pairs(persons) do
     if current then
       homes[current] = homes[current] or {}
@@ -99,6 +102,7 @@ end
 
 -- Change a name, '' for none.
 local function set_name(p, person, name)
+  note_person(p, person)
   local old = name_of(p, person)
   if old then redis.call('ZREM', p .. 'people:names', old .. '\31' .. person) end
   if name == '' then
@@ -111,6 +115,7 @@ end
 
 -- Change fields of a person: name, hidden, cover; '' removes one.
 local function edit(p, person, fields)
+  note_person(p, person)
   local unknown = is_unknown(p, person)
   for field, value in pairs(fields) do
     if field == 'name' then
@@ -128,6 +133,7 @@ end
 
 local function create(p, now, person)
   person = person or string.format('%.0f', redis.call('INCR', 'person'))
+  note_person(p, person)
   redis.call('HSET', person_key(p, person), 'created_at', now, 'changed_at', now)
   return person
 end
@@ -144,6 +150,7 @@ local function person_of_contact(p, contact) return redis.call('HGET', p .. 'con
 -- A contact is this person from now on, or '' for none.
 local function bind(p, contact, person)
   local before = person_of_contact(p, contact)
+  note(p, 'contact ' .. contact, before or '')
   if before then redis.call('SREM', contacts_of_key(p, before), contact) end
   if person == '' then
     redis.call('HDEL', p .. 'contacts:persons', contact)
@@ -172,6 +179,7 @@ end
 local function vanish(p, person)
   for _, contact in ipairs(contacts_of(p, person)) do bind(p, contact, '') end
   for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, person))) do
+    note(p, 'not ' .. face .. ' ' .. person, '1')
     redis.call('SREM', not_persons_key(p, face), person)
   end
   set_name(p, person, '')
@@ -183,6 +191,7 @@ end
 local function refresh(p, person, now)
   local key = person_key(p, person)
   local size = size_of(p, person)
+  note_person(p, person)
   local doc = redis.call('HMGET', key, 'name', 'hidden', 'cover', 'listed')
   if size == 0 and not doc[1] then return vanish(p, person) end
   if not doc[3] or not redis.call('ZSCORE', faces_key(p, person), doc[3]) then
@@ -204,11 +213,13 @@ end
 
 -- "Not this person", or no longer.
 local function link(p, face, person)
+  note(p, 'not ' .. face .. ' ' .. person, redis.call('SISMEMBER', not_persons_key(p, face), person))
   redis.call('SADD', not_persons_key(p, face), person)
   redis.call('SADD', not_faces_key(p, person), face)
 end
 
 local function unlink(p, face, person)
+  note(p, 'not ' .. face .. ' ' .. person, redis.call('SISMEMBER', not_persons_key(p, face), person))
   redis.call('SREM', not_persons_key(p, face), person)
   redis.call('SREM', not_faces_key(p, person), face)
 end
@@ -296,10 +307,10 @@ local function note_end(p, person, entry)
 end
 
 -- A person gives faces to somebody else: a person, 'new', or '' for nobody; all of them are elsewhere now. With op 'not' they
--- are never placed with `source` again. Returns whose they are.
-local function give(p, now, op, faces, target, source)
+-- are never placed with `source` again. `chain`: what they are taken back with. Returns whose they are.
+local function give(p, now, op, faces, target, source, chain)
   local entry = {op = op, at = now, persons = {}, count = #faces, moves = {}, gone = {}, fields = {}, created = {},
-                 added = {}, removed = {}}
+                 added = {}, removed = {}, chain = chain}
   if target == 'new' then
     target = create(p, now)
     entry.created[1] = target

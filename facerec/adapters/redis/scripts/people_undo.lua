@@ -1,7 +1,8 @@
 -- with: people_shared
 -- with: contacts_shared
 -- Take back the newest operation. ARGV: p, token, now. What has been erased since stays erased, what the grouping placed
--- since stays where it is. Returns {'ok', op, persons, faces}, {'nothing'} or {'refused', reason, op}; an operation that
+-- since stays where it is. Returns {'ok', op, persons, faces}, {'more', op, persons, faces} when it was done in steps and some of
+-- them are left to take back, {'nothing'} or {'refused', reason, op}; an operation that
 -- cannot be taken back leaves the history, because that will not change.
 local p, token, now = unpack(ARGV)
 local done = answered(p, token)
@@ -65,4 +66,6 @@ for _, pair in ipairs(entry.removed or {}) do
 end
 refresh_all(p, touched, now)
 bump(p)
-return answer(p, token, {'ok', entry.op, entry.persons, tostring(count)})
+local following = entry.chain and redis.call('LINDEX', p .. 'people:history', 0)
+local more = following and cjson.decode(following).chain == entry.chain
+return answer(p, token, {more and 'more' or 'ok', entry.op, entry.persons, tostring(count)})
