@@ -129,6 +129,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self._first = server.patience
         self.until = time.monotonic() + self._first
         """When the client's time is over, by time.monotonic(); infinite while it is we who keep it waiting."""
+        self.receives_for: tuple[str, str] | None = None
+        """Whose body comes."""
         self._active = time.monotonic()
         self._is_kept = False
         self._ahead = b""
@@ -143,6 +145,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def del_channel(self, map: Any = None) -> None:  # noqa: A002 - waitress's
         super().del_channel(map)
+        self._has_received()
         of_peer = self.server.by_peer.get(self.peer, set())
         of_peer.discard(self)
         if not of_peer:
@@ -240,11 +243,19 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def _take(self) -> None:
         request, self.request = self.request, None
+        self._has_received()
         if request is not None and not request.empty:
             self.sent_continue = False
             self.until = math.inf
             self.requests.append(request)
             self.server.add_task(self)
+
+    def _has_received(self) -> None:
+        caller, self.receives_for = self.receives_for, None
+        if caller is not None:
+            self.server.receiving[caller] -= 1
+            if not self.server.receiving[caller]:
+                del self.server.receiving[caller]
 
     def refuse(self, error: Error) -> None:
         """Answer the request that is coming with an error."""
@@ -256,6 +267,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def turn_away(self) -> None:
         """Called by the event loop: there is no time for its request."""
         self.requests = []
+        self._has_received()
         self.server.turned_away += 1
         try:
             self.socket.send(BUSY)

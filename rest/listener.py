@@ -33,7 +33,7 @@ BODY = 64 * 1024 * 1024
 HELD = 256 * 1024 * 1024
 """Bytes of requests that come, and answers that leave, of one peer. They are on disk when they are many."""
 WAITING = 64
-"""Requests that wait for a thread."""
+"""Requests that wait for a thread, and of one caller requests whose bodies come."""
 PROBES = frozenset({"/healthz", "/readyz", "/health", "/welcome", "/metrics"})
 """What orchestrators ask for, on threads that nobody else takes."""
 _PROBE_THREADS = 2
@@ -68,6 +68,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         self._beat = beat
         self.is_ending = False
         self.proxies = settings.trusted_proxies
+        self.receiving: Counter[tuple[str, str]] = Counter()
+        """By caller, how many bodies come."""
         self.by_peer: dict[str, set[Connection]] = {}
         self._connections = _descriptors(CONNECTIONS)
         self._next_look = 0.0
@@ -127,10 +129,12 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     def is_busy_for(self, connection: Connection, request: Parser) -> bool:
         """Whether a request whose headers have come cannot be taken now."""
-        if (request.content_length or request.chunked) and self._threads_for(request.path).is_full_for(
-            connection.caller
-        ):
-            return True
+        caller = connection.caller
+        if request.content_length or request.chunked:
+            if self.receiving[caller] >= WAITING or self._threads_for(request.path).is_full_for(caller):
+                return True
+            connection.receives_for = caller
+            self.receiving[caller] += 1
         if connection.is_proxy:
             return False
         self._held[connection.peer] += request.content_length
@@ -256,7 +260,7 @@ def _adjustments(body: int) -> Adjustments:
         ident="facerec",
         max_request_header_size=HEADERS,
         max_request_body_size=body,
-        inbuf_overflow=128 * 1024,
+        inbuf_overflow=512 * 1024,
         outbuf_overflow=256 * 1024,
         backlog=_BACKLOG,
         # An answer is taken whole from the thread; what a client does not read in its time is thrown away.

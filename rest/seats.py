@@ -22,8 +22,10 @@ _KEPT = 8
 _SLOW_VERBS = frozenset({"analyse", "enroll"})
 """What has an engine look at a picture. A search is answered beside it."""
 _RETRY_AFTER = 5
-GOOD_TIME = 1.5
+GOOD_TIME = 1.0
 """Seconds in which an analysis should be answered."""
+_BEGIN = 3
+"""Analyses at once before anything is known."""
 _FORGETTING = 1.001
 """By how much the quickest answer is taken to be slower with each that follows: workers and pictures change."""
 
@@ -65,7 +67,7 @@ class Pace:
         self._clock = clock
         self._quickest = float("inf")
         self._cut = float("-inf")
-        self.limit = float(most)
+        self.limit = float(min(most, _BEGIN))
 
     def note(self, seconds: float) -> None:
         """An answer took so long."""

@@ -241,6 +241,24 @@ def test_when_the_line_is_full_who_has_most_in_it_is_told_to_come_later(
     assert ask(stack.enter_context(found.connect()), b"GET /healthz HTTP/1.1\r\n\r\n") == 200
 
 
+def test_one_caller_sends_so_many_bodies_at_once(
+    door: Callable[..., Door], stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "WAITING", 10)
+    found = door()
+    head = b"POST / HTTP/1.1\r\nx-api-key: %s\r\nContent-Length: 10\r\n\r\n"
+    slow = [stack.enter_context(found.connect()) for _ in range(15)]
+    for client in slow:
+        client.sendall(head % b"greedy")
+    taken = [client for client in slow if not answered(client)]
+    assert len(taken) == 10
+    assert ask(stack.enter_context(found.connect()), head % b"ann" + bytes(10)) == 200
+
+    for client in taken:
+        assert ask(client, bytes(10)) == 200
+    assert found.listener.receiving == {}
+
+
 def test_probes_have_threads_of_their_own(door: Callable[..., Door], stack: contextlib.ExitStack) -> None:
     found = door(threads=1)
     stack.enter_context(found.connect()).sendall(b"GET /wait HTTP/1.1\r\n\r\n")
@@ -281,6 +299,7 @@ def test_who_comes_and_goes_leaves_nothing(door: Callable[..., Door]) -> None:
         found.connect().close()
     wait_until(lambda: not found.listener.active_channels, "all are gone", seconds=LONGEST)
     assert found.listener.by_peer == {}
+    assert found.listener.receiving == {}
 
 
 def test_the_loop_tells_that_it_lives(door: Callable[..., Door]) -> None:
