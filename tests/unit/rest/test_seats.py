@@ -60,6 +60,7 @@ def fill(pool: ThreadPoolExecutor, seats: SeatedRequester, workers: Waiting, own
 
 def test_an_owner_leaves_seats_to_others_and_all_leave_a_thread(pool: ThreadPoolExecutor, workers: Waiting) -> None:
     seats = SeatedRequester(workers, 16)
+    seats.pace.limit = 10.0
     waiting = {owner: fill(pool, seats, workers, owner) for owner in ("ann", "bob", "cem", "dan", "eve")}
 
     assert [len(calls) for calls in waiting.values()] == [5, 3, 1, 1, 0]
@@ -68,6 +69,7 @@ def test_an_owner_leaves_seats_to_others_and_all_leave_a_thread(pool: ThreadPool
         for call in calls:
             assert isinstance(call.exception(30), DeadlineExceeded)
     workers.over.clear()
+    seats.pace.limit = 10.0
     assert len(fill(pool, seats, workers, "eve")) == 5, "every seat is free again"
 
 
@@ -128,6 +130,7 @@ def test_of_those_that_were_asked_before_the_pace_was_cut_none_cuts_it_again() -
     clock = Clock()
     pace = Pace(12, clock)
     pace.note(0.1)
+    pace.limit = 12.0
     clock.now = 10
     for _ in range(12):
         pace.note(5.0)
