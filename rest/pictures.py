@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, request
 
+from facerec.engine.headers import format_of
 from facerec.errors import BadParam, NotFound
 from facerec.identity import check_hash, image_hash
 from facerec.services.pictures import ORIGINAL, PREVIEW, SMALL
@@ -30,8 +31,6 @@ _TYPES = {
     "TIFF": ("image/tiff", "tif"),
     "BMP": ("image/bmp", "bmp"),
 }
-_UNLIMITED = 1 << 62
-"""Pixels: what was accepted once may be looked at whatever the limit is now."""
 
 
 def register_pictures(app: Flask) -> None:
@@ -48,7 +47,7 @@ def register_pictures(app: Flask) -> None:
 @describes(Operation("The picture as it was sent", media="image/*", errors=_ERRORS))
 def get_original(image: str) -> Response:
     original = _picture(image, ORIGINAL)
-    kind, ending = _TYPES[services().probe(original, _UNLIMITED).format]
+    kind, ending = _TYPES[format_of(original)]  # whatever the limits were when it was accepted
     response = _answer(original, kind, image)
     response.headers["Content-Disposition"] = f'inline; filename="{image[:16]}.{ending}"'
     return response

@@ -32,7 +32,7 @@ from facerec.adapters.redis import (
     RedisWorkers,
 )
 from facerec.config import Settings
-from facerec.engine.pictures import probe
+from facerec.engine.headers import probe
 from facerec.logs import set_up_logs
 from facerec.ports import Tokens
 from facerec.services.analyser import Attributing, load_analyser

@@ -18,7 +18,7 @@ from PIL import Image
 from facerec.adapters.imagestore import open_image_store
 from facerec.adapters.memory.rates import MemoryRates
 from facerec.config import RestSettings, Settings
-from facerec.engine.pictures import probe
+from facerec.engine.headers import probe
 from facerec.errors import BadParam, FacerecError
 from facerec.faces import Box, Face, Model
 from facerec.galleries import FaceBook

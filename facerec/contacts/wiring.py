@@ -6,7 +6,7 @@ from facerec.adapters.fetch import UrlFetcher
 from facerec.adapters.rabbitmq import RabbitRequester
 from facerec.adapters.redis import RedisAdmissions, RedisContactAnswers, RedisDatabases
 from facerec.config import Settings, load_settings
-from facerec.engine.pictures import probe
+from facerec.engine.headers import probe
 from facerec.services.contacts import ContactBooks
 from facerec.services.contacts_scans import WorkerScans
 

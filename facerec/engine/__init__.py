@@ -1,6 +1,6 @@
 """Face engines: one whole picture in, all its faces out.
 
-Importing this package loads no engine; ``open_engine`` does. ``pictures`` is light enough for the front door.
+Importing this package loads no engine; ``open_engine`` does. ``headers`` is all that the front end uses.
 """
 
 from __future__ import annotations

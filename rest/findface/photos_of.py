@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
+from facerec.engine.headers import format_of
 from facerec.errors import NotFound
 from facerec.identity import FACES_PER_IMAGE
 from facerec.services.pictures import ORIGINAL, chip_name, thumbnail_name
@@ -12,9 +13,6 @@ from rest.docs import Operation, describes
 from rest.findface import models
 from rest.findface.answers import stored_face
 from rest.pictures import SANDBOX
-
-_UNLIMITED = 1 << 62
-"""Pixels: what was accepted once may be looked at whatever the limit is now."""
 
 
 @describes(
@@ -52,7 +50,7 @@ def get_upload(user: str, day: str, file: str) -> Response:
 
 def media_of(picture: bytes) -> str:
     """The type that the first bytes of a picture prove it to be."""
-    return f"image/{services().probe(picture, _UNLIMITED).format.lower()}"
+    return f"image/{format_of(picture).lower()}"
 
 
 def _answer(picture: bytes, media: str) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -29,6 +30,7 @@ CLIENT_LIBRARIES = {
     "flask": ("rest/",),
     "gunicorn": ("rest/",),
 }
+DECODERS = ("PIL", "_pillow_heif", "pillow_heif", "dlib", "onnx", "onnxruntime", "face_recognition")
 COMPOSITION_ROOTS = (
     "rest/wsgi.py",
     "rest/__main__.py",
@@ -83,6 +85,20 @@ def test_the_shared_package_knows_neither_front_nor_back() -> None:
 def test_the_front_door_knows_nothing_of_the_back_room_and_of_faces() -> None:
     forbidden = {"worker", "dlib", "onnx", "onnxruntime", "face_recognition"}
     assert offences(under("rest/"), lambda module: package(module) in forbidden) == []
+
+
+def test_the_front_door_knows_of_pictures_what_their_headers_tell() -> None:
+    forbidden = under("rest/", "facerec/services/", "facerec/contacts/", "facerec/plugins/")
+    allowed = ("facerec.engine.headers", "facerec.engine.kinds", "facerec.engine.memory")
+    assert offences(forbidden, lambda name: name.startswith("facerec.engine") and not name.startswith(allowed)) == []
+
+
+def test_the_front_end_loads_no_decoder_and_no_face_code() -> None:
+    """Asked of a process of its own: what is not loaded decodes nothing, whatever the picture."""
+    code = "import sys, rest.wsgi, rest.__main__; print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "'flask'" in loaded
+    assert [name for name in DECODERS if f"'{name}'" in loaded] == []
 
 
 def test_the_back_room_knows_nothing_of_the_front_door() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facerec.config import RabbitSettings, RedisSettings
-from facerec.engine.pictures import probe
+from facerec.engine.headers import probe
 from tests import pictures
 from tests.contract.nextcloud import judge
 from tests.front import API_KEY, picture

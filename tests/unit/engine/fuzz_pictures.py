@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from facerec.engine.headers import probe
 from facerec.engine.options import EngineOptions
-from facerec.engine.pictures import decode, probe
+from facerec.engine.pictures import decode
 from facerec.errors import InputError
 from tests.unit.engine.scenes import every_format, saved, scene
 

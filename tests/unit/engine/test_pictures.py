@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from facerec.engine.headers import probe
 from facerec.engine.options import EngineOptions
-from facerec.engine.pictures import decode, probe, shrink, size_within
+from facerec.engine.pictures import decode, shrink, size_within
 from facerec.errors import TooLarge, UnreadableImage, UnsupportedImage
 from tests.unit.engine.scenes import HEIGHT, QUARTERS, WIDTH, every_format, saved, scene
 

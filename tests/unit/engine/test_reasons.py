@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facerec.engine.headers import probe
 from facerec.engine.native import libtiff_errors, native_errors
 from facerec.engine.options import EngineOptions
-from facerec.engine.pictures import decode, probe
+from facerec.engine.pictures import decode
 from facerec.errors import UnreadableImage, UnsupportedImage
 from tests.unit.engine.scenes import saved, scene
 
