@@ -25,14 +25,15 @@ from pathlib import Path
 import requests
 
 from benchmarks.common import print_json, print_table, private_servers
-from benchmarks.hostile import PICTURES
 from benchmarks.ledger.world import children_of
 from facerec.adapters.redis import RedisDatabases, RedisTokens
 from tests import pictures
 from tests.conftest import rabbit_settings_of, redis_settings_of
 from tests.stack import Stack
+from tests.unit.engine.hostile import hostile, png
 
 LONGEST = 60.0
+LARGE = 14 * 1024 * 1024
 
 
 class Attack:
@@ -108,7 +109,7 @@ class Attack:
 
     async def large_uploads(self) -> None:
         while True:
-            await self.ask(self.form("/scan/image/a", self.photo + os.urandom(14 * 1024 * 1024)))
+            await self.ask(self.form("/scan/image/a", self.photo + os.urandom(LARGE)))
 
     async def greedy(self) -> None:
         while True:
@@ -119,10 +120,15 @@ class Attack:
             await self.ask(self.head("GET", "/images").replace(self.token.encode(), base64.b16encode(os.urandom(9))))
 
     async def hostile_pictures(self) -> None:
+        """As many pixels as are allowed in a tenth of a megabyte, and headers that cost much to whoever reads all of them."""
+        pictures = [
+            png(side=9_900),
+            *(picture for kind in ("JPEG", "PNG", "HEIF") for picture in hostile(LARGE, kind).values()),
+        ]
         while True:
             for path in ("/scan/image/a", "/identify", "/detect"):
-                for content in PICTURES.values():
-                    await self.ask(self.form(path, content))
+                for picture in pictures:
+                    await self.ask(self.form(path, picture))
 
 
 CLIENTS = {
