@@ -11,8 +11,10 @@ from facerec.engine.headers.orientation import orientation
 from facerec.errors import UnreadableImage
 
 _MARKER = re.compile(rb"[^\xff]*+\xff++([^\xff])")
-_MOST_JUNK = 1 << 20
+_MOST_JUNK = 1 << 18
 """Bytes that belong to no segment."""
+_MOST_EXIF = 250
+"""Segments of 64 KB that one EXIF block is cut into; Pillow joins them one by one."""
 _FRAMES = frozenset({*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xDE})
 _ALONE = frozenset({0x00, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
 """Markers without a segment, and the zero of which two bytes ff 00 of pixels consist."""
@@ -25,7 +27,11 @@ def read_jpeg(image: bytes) -> Measures:
     size: tuple[int, int] | None = None
     exif: list[bytes] = []
     xmp, at = b"", 2
-    parts, junk = Parts("segments"), Parts("bytes between its segments", _MOST_JUNK)
+    parts, pieces, junk = (
+        Parts("segments"),
+        Parts("segments of EXIF", _MOST_EXIF),
+        Parts("bytes between segments", _MOST_JUNK),
+    )
     while found := _MARKER.match(image, at):
         parts.add()
         junk.add(found.end() - at - 2)
@@ -42,6 +48,7 @@ def read_jpeg(image: bytes) -> Measures:
         if marker in _FRAMES:
             size = _size(image, begin)
         elif marker == _APP1 and image.startswith(_EXIF, begin, at):
+            pieces.add()
             exif.append(image[begin + len(_EXIF) * bool(exif) : at])
         elif marker == _APP1 and image.startswith(_XMP, begin, at):
             xmp = image[begin + len(_XMP) : at]

@@ -15,6 +15,11 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 """Bits, by the type of colour."""
 _MOST_PIECES = 100_000
 """Chunks that the pixels are cut into."""
+_PACKED = (b"zTXt", b"iTXt", b"iCCP")
+"""Chunks that Pillow unpacks, to a megabyte each."""
+_MOST_PACKED = 250
+_MOST_TEXTS = 16
+_DAMAGED = b"no EXIF"
 _RAW_EXIF, _XMP = b"Raw profile type exif", b"XML:com.adobe.xmp"
 _Chunk = tuple[bytes, int, int]
 """Name, beginning and end of the content."""
@@ -28,15 +33,26 @@ def read_png(image: bytes) -> Measures:
     if name != b"IHDR" or end - begin < 13 or bits not in _DEPTHS.get(colour, ()) or filtering:
         raise UnreadableImage("the picture has no header that makes sense")
     exif: bytes | None = None
-    texts: dict[bytes, bytes] = {}
+    texts, told = {_RAW_EXIF: b"", _XMP: b""}, Parts("texts on which side is up", _MOST_TEXTS)
     for name, begin, end in chunks:
         if name == b"eXIf":
             exif = image[begin:end]
-        elif name in (b"tEXt", b"zTXt", b"iTXt"):
-            texts.update(_text(name, image, begin, end))
-    if exif is None:
-        exif = bytes.fromhex("".join(texts.get(_RAW_EXIF, b"").decode("latin-1").split("\n")[3:]))
-    return Measures(width, height, orientation(exif, texts.get(_XMP, b"")))
+        for text in texts if name in (b"tEXt", b"zTXt", b"iTXt") else ():
+            if image.startswith(text + b"\0", begin, end):
+                told.add()
+                plain = _plain(name, image[begin + len(text) + 1 : end])
+                texts[text] = texts[text] if plain is None else plain
+    return Measures(width, height, orientation(_raw(texts[_RAW_EXIF]) if exif is None else exif, texts[_XMP]))
+
+
+def _raw(text: bytes) -> bytes:
+    """EXIF as ImageMagick writes it: in hexadecimal digits, behind three lines."""
+    if len(text) > MOST_TEXT:
+        raise UnreadableImage(f"the picture's EXIF is a text of more than {MOST_TEXT} bytes")
+    try:
+        return bytes.fromhex("".join(text.decode("latin-1").split("\n")[3:]))
+    except ValueError:
+        return _DAMAGED
 
 
 def _chunks(image: bytes) -> Iterator[_Chunk]:
@@ -45,11 +61,15 @@ def _chunks(image: bytes) -> Iterator[_Chunk]:
     An animation has none behind its first frame: there the next one begins.
     """
     content, at, with_pixels = memoryview(image), 8, False
-    parts, pieces = Parts("chunks"), Parts("chunks of pixels", _MOST_PIECES)
+    parts, pieces, packed = (
+        Parts("chunks"),
+        Parts("chunks of pixels", _MOST_PIECES),
+        Parts("packed chunks", _MOST_PACKED),
+    )
     while at + 8 <= len(image):
         size, name = struct.unpack_from(">I4s", image, at)
         begin, end, is_pixels = at + 8, at + 8 + size, name in (b"IDAT", b"fdAT")
-        (pieces if is_pixels else parts).add()
+        (pieces if is_pixels else packed if name in _PACKED else parts).add()
         with_pixels = with_pixels or is_pixels
         if name == b"IEND" or (with_pixels and (name == b"fcTL" or end > len(image))):
             break
@@ -62,30 +82,24 @@ def _chunks(image: bytes) -> Iterator[_Chunk]:
         raise UnreadableImage("the picture is cut off, or has no pixels")
 
 
-def _text(chunk: bytes, image: bytes, begin: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """The text with its name, if it is one of those that say which side is up."""
-    for name in (_RAW_EXIF, _XMP):
-        if image.startswith(name + b"\0", begin, end):
-            text = _plain(chunk, image[begin + len(name) + 1 : end])
-            if text is not None:
-                yield name, text
-
-
 def _plain(chunk: bytes, text: bytes) -> bytes | None:
-    """Raises ValueError when it would be too long."""
+    """What stands behind the name; None where it makes no sense. Raises UnreadableImage when it would be too long."""
     if chunk == b"tEXt":
         return text
-    packed, method = (1, text[0]) if chunk == b"zTXt" else (text[0], text[1])
-    body = text[1:] if chunk == b"zTXt" else text[2:].split(b"\0", 2)[2]
-    if not packed:
-        return body
-    if method:
+    if chunk == b"zTXt":
+        return _unpacked(text[1:])
+    in_languages = text[2:].split(b"\0", 2)
+    if len(in_languages) < 3 or (text[0] and text[1]):
         return None
+    return _unpacked(in_languages[2]) if text[0] else in_languages[2]
+
+
+def _unpacked(body: bytes) -> bytes | None:
     unpacking = zlib.decompressobj()
     try:
         plain = unpacking.decompress(body, MOST_TEXT)
     except zlib.error:
         return None
     if unpacking.unconsumed_tail:
-        raise ValueError(f"a text of more than {MOST_TEXT} bytes")
+        raise UnreadableImage(f"the picture has a text of more than {MOST_TEXT} bytes")
     return plain

@@ -8,7 +8,7 @@ from facerec.engine.headers.ifd import BYTES, entries
 from facerec.errors import UnreadableImage
 
 _WIDTH, _LENGTH, _ORIENTATION = 256, 257, 274
-_MOST_VALUES = 500_000
+_MOST_VALUES = 250_000
 """Numbers in all tags, as those that say where the strips begin: Pillow makes an object of each."""
 
 

@@ -102,11 +102,12 @@ def resident() -> int:
 def outcome(broken: bytes) -> str:
     """What becomes of the bytes: read, or the name of a typed error."""
     try:
-        probe(broken, OPTIONS.max_pixels)
-        decode(broken, OPTIONS)
+        header = probe(broken, OPTIONS.max_pixels)
+        picture = decode(broken, OPTIONS)
     except InputError as error:
         return type(error).__name__
-    return "read"
+    size = (header.height, header.width) if header.orientation >= 5 else (header.width, header.height)
+    return "read" if (picture.width, picture.height) == size else "of another size than its header says"
 
 
 def main(kind: str, cases: int) -> None:

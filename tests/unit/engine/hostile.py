@@ -52,6 +52,7 @@ def after_the_palette(gif: bytes) -> int:
     return 13 + (3 << (gif[10] & 7) + 1)
 
 
+NAME = b"Raw profile type exif"
 SIZES = ((256, 3, 1, 8), (257, 3, 1, 8))
 """Entries of a TIFF."""
 
@@ -74,12 +75,19 @@ def hostile(size: int, kind: str = "") -> dict[str, bytes]:
         "JPEG of padding": lambda: jpeg[:2] + b"\xff" * max(size, 2 << 20) + jpeg[2:],
         "JPEG of junk": lambda: jpeg[:20] + b"\0" * max(size, 2 << 20) + jpeg[20:],
         "JPEG of escaped ff": lambda: jpeg[:2] + b"\xff\0" * (size // 2) + jpeg[2:],
+        "JPEG of EXIF segments": lambda: jpeg[:2] + b"\xff\xe1\0\x08Exif\0\0" * (size // 10) + jpeg[2:],
         "JPEG of EXIF tags": lambda: jpeg[:2] + many_tags + jpeg[2:],
         "PNG of texts": lambda: png(chunk(b"tEXt", b"a\0") * (size // 14)),
         "PNG of unknown chunks": lambda: png(chunk(b"prIv", b"") * (size // 12)),
         "PNG of empty pixels": lambda: png(chunk(b"IDAT", b"") * max(size // 12, 100_001)),
         "PNG of texts behind its pixels": lambda: png(chunk(b"IDAT", b""), chunk(b"tEXt", b"a\0") * (size // 14)),
-        "PNG of a text that unpacks to much": lambda: png(bomb_of_text(b"Raw profile type exif")),
+        "PNG of a text that unpacks to much": lambda: png(bomb_of_text(NAME)),
+        "PNG of texts that unpack to much": lambda: png(
+            chunk(b"zTXt", NAME + b"\0\0" + zlib.compress(bytes(1 << 20))) * 400
+        ),
+        "PNG of packed texts": lambda: png(chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(b"\xff" * (1 << 20))) * 300),
+        "PNG of profiles": lambda: png(chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1 << 20))) * 300),
+        "PNG of lines": lambda: png(chunk(b"tEXt", NAME + b"\0" + b"\n" * max(size, 2 << 20))),
         "PNG of EXIF tags": lambda: png(chunk(b"eXIf", tags)),
         "GIF of small blocks": lambda: gif[:frame] + b"!\xfe" + b"\1a" * (size // 2) + b"\0" + gif[frame:],
         "GIF of comments": lambda: gif[:frame] + b"!\xfe\0" * (size // 3) + gif[frame:],
