@@ -25,7 +25,7 @@ _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 def read_jpeg(image: bytes) -> Measures:
     """Raises UnreadableImage, struct.error, IndexError."""
     size: tuple[int, int] | None = None
-    exif: list[bytes] = []
+    content, exif = memoryview(image), list[memoryview]()
     xmp, at = b"", 2
     parts, pieces, junk = (
         Parts("segments"),
@@ -49,7 +49,7 @@ def read_jpeg(image: bytes) -> Measures:
             size = _size(image, begin)
         elif marker == _APP1 and image.startswith(_EXIF, begin, at):
             pieces.add()
-            exif.append(image[begin + len(_EXIF) * bool(exif) : at])
+            exif.append(content[begin + len(_EXIF) * bool(exif) : at])
         elif marker == _APP1 and image.startswith(_XMP, begin, at):
             xmp = image[begin + len(_XMP) : at]
     raise UnreadableImage("the picture is cut off, or has no pixels")

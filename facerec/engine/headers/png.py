@@ -13,12 +13,12 @@ from facerec.errors import UnreadableImage
 
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Bits, by the type of colour."""
-_MOST_PIECES = 100_000
+_MOST_PIECES = 30_000
 """Chunks that the pixels are cut into."""
 _PACKED = (b"zTXt", b"iTXt", b"iCCP")
 """Chunks that Pillow unpacks, to a megabyte each."""
 _MOST_PACKED = 250
-_MOST_TEXTS = 16
+_MOST_TEXTS = 8
 _DAMAGED = b"no EXIF"
 _RAW_EXIF, _XMP = b"Raw profile type exif", b"XML:com.adobe.xmp"
 _Chunk = tuple[bytes, int, int]
@@ -40,7 +40,7 @@ def read_png(image: bytes) -> Measures:
         for text in texts if name in (b"tEXt", b"zTXt", b"iTXt") else ():
             if image.startswith(text + b"\0", begin, end):
                 told.add()
-                plain = _plain(name, image[begin + len(text) + 1 : end])
+                plain = _plain(name, image, begin + len(text) + 1, end)
                 texts[text] = texts[text] if plain is None else plain
     return Measures(width, height, orientation(_raw(texts[_RAW_EXIF]) if exif is None else exif, texts[_XMP]))
 
@@ -82,16 +82,19 @@ def _chunks(image: bytes) -> Iterator[_Chunk]:
         raise UnreadableImage("the picture is cut off, or has no pixels")
 
 
-def _plain(chunk: bytes, text: bytes) -> bytes | None:
+def _plain(chunk: bytes, image: bytes, begin: int, end: int) -> bytes | None:
     """What stands behind the name; None where it makes no sense. Raises UnreadableImage when it would be too long."""
     if chunk == b"tEXt":
-        return text
+        return image[begin:end]
     if chunk == b"zTXt":
-        return _unpacked(text[1:])
-    in_languages = text[2:].split(b"\0", 2)
-    if len(in_languages) < 3 or (text[0] and text[1]):
+        return _unpacked(image[begin + 1 : end])
+    language = image.find(b"\0", begin + 2, end)
+    translated = image.find(b"\0", language + 1, end)
+    packed, method = image[begin : begin + 2]
+    if language < 0 or translated < 0 or (packed and method):
         return None
-    return _unpacked(in_languages[2]) if text[0] else in_languages[2]
+    body = image[translated + 1 : end]
+    return _unpacked(body) if packed else body
 
 
 def _unpacked(body: bytes) -> bytes | None:

@@ -79,7 +79,7 @@ def hostile(size: int, kind: str = "") -> dict[str, bytes]:
         "JPEG of EXIF tags": lambda: jpeg[:2] + many_tags + jpeg[2:],
         "PNG of texts": lambda: png(chunk(b"tEXt", b"a\0") * (size // 14)),
         "PNG of unknown chunks": lambda: png(chunk(b"prIv", b"") * (size // 12)),
-        "PNG of empty pixels": lambda: png(chunk(b"IDAT", b"") * max(size // 12, 100_001)),
+        "PNG of empty pixels": lambda: png(chunk(b"IDAT", b"") * max(size // 12, 30_001)),
         "PNG of texts behind its pixels": lambda: png(chunk(b"IDAT", b""), chunk(b"tEXt", b"a\0") * (size // 14)),
         "PNG of a text that unpacks to much": lambda: png(bomb_of_text(NAME)),
         "PNG of texts that unpack to much": lambda: png(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -55,11 +56,11 @@ def test_the_reason_says_what_there_is_too_much_of() -> None:
         "JPEG of empty segments": "more than 10000 segments",
         "JPEG of junk": "more than 262144 bytes between segments",
         "PNG of texts": "more than 10000 chunks",
-        "PNG of empty pixels": "more than 100000 chunks of pixels",
+        "PNG of empty pixels": "more than 30000 chunks of pixels",
         "PNG of a text that unpacks to much": "the picture has a text of more than 1048576 bytes",
         "JPEG of EXIF segments": "more than 250 segments of EXIF",
         "PNG of profiles": "more than 250 packed chunks",
-        "PNG of texts that unpack to much": "more than 16 texts",
+        "PNG of texts that unpack to much": "more than 8 texts",
         "TIFF of strips": "more than 250000 numbers",
         "HEIF of associations": "more than 10000 boxes",
     }.items():
@@ -117,14 +118,24 @@ def cost(image: bytes, folder: Path) -> tuple[float, int]:
     return min(cpu for cpu, _ in runs), max(peak for _, peak in runs)
 
 
+def long(size: int, kind: str) -> dict[str, bytes]:
+    """Pictures that are taken, with as much metadata as may be."""
+    jpeg = every_format()["JPEG"]
+    exif = b"".join(b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527) for _ in range(size >> 16))
+    return {
+        "PNG": {"XMP": png(chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b"tiff:Orientation" * (size // 16)))},
+        "JPEG": {"EXIF": jpeg[:2] + exif + jpeg[2:]},
+        "WEBP": {"XMP": webp(b"XMP " + struct.pack("<I", size) + b"tiff:Orientation" * (size // 16))},
+    }.get(kind, {})
+
+
 @pytest.mark.parametrize("kind", every_format())
 def test_a_hostile_header_costs_no_more_than_a_sound_one(kind: str, tmp_path: Path) -> None:
     """A process that starts, reads the file and looks at it; both pictures have as many bytes."""
     size = 14 << 20
     cpu, memory = cost(sound(size)[kind], tmp_path)
-    pictures = hostile(size, kind)
-    assert pictures
+    pictures = hostile(size, kind) | long(size, kind)
     for name, image in pictures.items():
         its_cpu, its_memory = cost(image, tmp_path)
-        assert its_cpu < 1.7 * cpu, name
+        assert its_cpu < 2 * cpu, name
         assert its_memory < memory + max(0, len(image) - size) + 1.5 * size, name
