@@ -79,7 +79,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         self._parted = 0
         self.turned_away = 0
         """Since the last look."""
-        self._requests = FairThreads(settings.threads, WAITING, "request")
+        self._requests = FairThreads(request_threads(settings), WAITING, "request")
         self._probes = FairThreads(_PROBE_THREADS, WAITING, "probe")
         # Who may listen is known when a request is served, and who may not needs a thread to be told.
         self._streams = FairThreads(2 * settings.event_streams + 2, WAITING, "stream")
@@ -110,7 +110,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             self._refused.popleft().service()
         # The loop has the threads wait when it is late: Python runs one of them at a time, and the loop is how all are answered.
         is_late = time.monotonic() - begun > LATE
-        self._requests.most_running = RUNNING_WHEN_LATE if is_late else self._settings.threads
+        self._requests.most_running = RUNNING_WHEN_LATE if is_late else request_threads(self._settings)
 
     def add_task(self, channel: Connection) -> None:
         """Called by the event loop: the request of a connection has come."""
@@ -243,6 +243,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         for threads in (self._requests, self._probes, self._streams):
             threads.shut_down(0)
         self.trigger.close()
+
+
+def request_threads(settings: RestSettings) -> int:
+    """Threads of one process for what is neither a probe nor a stream; most of them wait for a worker when they are many."""
+    return settings.threads + settings.event_streams
 
 
 def _descriptors(connections: int) -> int:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from facerec.errors import Backpressure
+from facerec.errors import Backpressure, DeadlineExceeded
 from facerec.jobs import Reply, Request
 from facerec.ports import Requester
 from rest.threads import resting
@@ -26,15 +26,17 @@ GOOD_TIME = 1.0
 """Seconds in which an analysis should be answered."""
 _BEGIN = 3
 """Analyses at once before anything is known."""
+_LOOK = 0.5
+"""Seconds after which whoever waits for his turn looks whether he still has to."""
 _FORGETTING = 1.001
 """By how much the quickest answer is taken to be slower with each that follows: workers and pictures change."""
 
 
 class Shares:
-    """So many places as ``limit`` says. An owner may take another while more are free than he has: others always get one."""
+    """So many places. An owner may take another while more are free than he has: others always get one."""
 
-    def __init__(self, limit: Callable[[], float]) -> None:
-        self._limit = limit
+    def __init__(self, count: int) -> None:
+        self._count = count
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
 
@@ -42,7 +44,7 @@ class Shares:
     def place(self, owner: str) -> Iterator[None]:
         """Raises Backpressure."""
         with self._lock:
-            if self._taken[owner] >= self._limit() - self._taken.total():
+            if self._taken[owner] >= self._count - self._taken.total():
                 raise Backpressure("too many calls wait for the workers already; come again later", _RETRY_AFTER)
             self._taken[owner] += 1
         try:
@@ -80,23 +82,68 @@ class Pace:
             self.limit = max(1.0, self.limit * 2 / 3)
 
 
+class Turns:
+    """At most so many at once as ``limit`` says; the others wait, and owners take turns."""
+
+    def __init__(self, limit: Callable[[], float]) -> None:
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._lines: OrderedDict[str, deque[object]] = OrderedDict()
+        self.running = 0
+
+    @contextmanager
+    def turn(self, owner: str, seconds: float, is_gone: Callable[[], bool]) -> Iterator[None]:
+        """Wait for the turn, for so long. Raises DeadlineExceeded, also when whoever asked is gone."""
+        with self._changed:
+            self._wait(owner, time.monotonic() + seconds, is_gone)
+            self.running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.running -= 1
+                self._changed.notify_all()
+
+    @property
+    def waiting(self) -> int:
+        with self._changed:
+            return sum(map(len, self._lines.values()))
+
+    def _wait(self, owner: str, until: float, is_gone: Callable[[], bool]) -> None:
+        line, place = self._lines.setdefault(owner, deque()), object()
+        line.append(place)
+        try:
+            while self.running >= self._limit() or next(iter(self._lines)) != owner or line[0] is not place:
+                left = until - time.monotonic()
+                if left <= 0 or is_gone():
+                    raise DeadlineExceeded("the workers had no time for this call")
+                self._changed.wait(min(left, _LOOK))
+        finally:
+            line.remove(place)
+            if line:
+                self._lines.move_to_end(owner)
+            else:
+                del self._lines[owner]
+            self._changed.notify_all()
+
+
 class SeatedRequester:
-    """`facerec.ports.Requester` for so many calls at once as ``threads`` leave, and for as many analyses as are answered soon."""
+    """`facerec.ports.Requester` for so many calls at once as ``threads`` leave; of analyses no more are on their way to the workers
+    than these answer soon."""
 
     def __init__(self, requester: Requester, threads: int) -> None:
         self._requester = requester
         seats = max(1, threads - max(1, threads // _KEPT))
-        self.pace = Pace(max(1, seats * 3 // 4))
-        self._seats = Shares(lambda: seats)
-        self._analyses = Shares(lambda: self.pace.limit)
+        self.pace = Pace(seats)
+        self._seats = Shares(seats)
+        self._turns = Turns(lambda: self.pace.limit)
 
     def call(self, request: Request, is_gone: Callable[[], bool] = lambda: False) -> Reply:
         """Raises Backpressure, too."""
-        with self._seats.place(request.owner):
+        with self._seats.place(request.owner), resting():
             if request.verb not in _SLOW_VERBS:
-                with resting():
-                    return self._requester.call(request, is_gone)
-            with self._analyses.place(request.owner), resting():
+                return self._requester.call(request, is_gone)
+            with self._turns.turn(request.owner, request.deadline - time.time(), is_gone):
                 return self._timed(request, is_gone)
 
     def _timed(self, request: Request, is_gone: Callable[[], bool]) -> Reply:

@@ -51,6 +51,7 @@ from facerec.services.uploads import Uploads
 from facerec.services.write_check import write_checks
 from rest.app import create_app
 from rest.hub import EventHub
+from rest.listener import request_threads
 from rest.seats import SeatedRequester
 from rest.services import Services
 
@@ -79,7 +80,7 @@ class _Shared:
     def __init__(self, settings: Settings, databases: RedisDatabases) -> None:
         patience = settings.rest.interactive_timeout
         self.hub = EventHub(RedisChanges(databases), settings.rest.event_streams)
-        self.requester = SeatedRequester(RabbitRequester(settings.rabbitmq), settings.rest.threads)
+        self.requester = SeatedRequester(RabbitRequester(settings.rabbitmq), request_threads(settings.rest))
         matches = WorkerMatches(self.requester, patience)
         self.admissions = RedisAdmissions(databases, matches)
         self.overview = RedisOverview(databases, matches)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -10,11 +11,12 @@ import pytest
 
 from facerec.errors import Backpressure, DeadlineExceeded
 from facerec.jobs import Reply, Request
-from rest.seats import GOOD_TIME, Pace, SeatedRequester
+from rest.seats import GOOD_TIME, Pace, SeatedRequester, Turns
+from tests.client import wait_until
 
 
 def request_of(owner: str) -> Request:
-    return Request("analyse", owner, 0.0, {}, b"")
+    return Request("analyse", owner, time.time() + 60, {}, b"")
 
 
 class Waiting:
@@ -60,26 +62,59 @@ def fill(pool: ThreadPoolExecutor, seats: SeatedRequester, workers: Waiting, own
 
 def test_an_owner_leaves_seats_to_others_and_all_leave_a_thread(pool: ThreadPoolExecutor, workers: Waiting) -> None:
     seats = SeatedRequester(workers, 16)
-    seats.pace.limit = 10.0
+    seats.pace.limit = 100.0
     waiting = {owner: fill(pool, seats, workers, owner) for owner in ("ann", "bob", "cem", "dan", "eve")}
 
-    assert [len(calls) for calls in waiting.values()] == [5, 3, 1, 1, 0]
+    assert [len(calls) for calls in waiting.values()] == [7, 4, 2, 1, 0]
     workers.over.set()
     for calls in waiting.values():
         for call in calls:
             assert isinstance(call.exception(30), DeadlineExceeded)
     workers.over.clear()
-    seats.pace.limit = 10.0
-    assert len(fill(pool, seats, workers, "eve")) == 5, "every seat is free again"
+    seats.pace.limit = 100.0
+    assert len(fill(pool, seats, workers, "eve")) == 7, "every seat is free again"
 
 
-def test_a_search_has_a_seat_beside_the_analyses(pool: ThreadPoolExecutor, workers: Waiting) -> None:
-    seats = SeatedRequester(workers, 16)
-    for owner in ("ann", "bob", "cem", "dan"):
-        fill(pool, seats, workers, owner)
-    pool.submit(seats.call, Request("search", "eve", 0.0, {}, b""))
+def test_a_search_does_not_wait_for_analyses(pool: ThreadPoolExecutor, workers: Waiting) -> None:
+    seats = SeatedRequester(workers, 64)
+    seats.pace.limit = 1.0
+    for _ in range(3):
+        pool.submit(seats.call, request_of("ann"))
+    assert workers.begun.acquire(timeout=30)
+    assert not workers.begun.acquire(timeout=0.2), "one analysis at once, the others wait"
+    pool.submit(seats.call, Request("search", "ann", 0.0, {}, b""))
 
     assert workers.begun.acquire(timeout=30)
+
+
+def test_owners_take_turns(pool: ThreadPoolExecutor) -> None:
+    turns = Turns(lambda: 1)
+    order: list[str] = []
+    may_end = threading.Event()
+
+    def ask(owner: str) -> None:
+        with turns.turn(owner, 30, lambda: False):
+            order.append(owner)
+            assert may_end.wait(30)
+
+    asked = []
+    for number, owner in enumerate(["ann", "ann", "ann", "ann", "bob", "cem"]):
+        asked.append(pool.submit(ask, owner))
+        wait_until(lambda n=number: turns.waiting + turns.running == n + 1, "it waits", seconds=30)  # type: ignore[misc]
+    may_end.set()
+    for each in asked:
+        each.result(30)
+
+    assert order == ["ann", "ann", "bob", "cem", "ann", "ann"]
+
+
+def test_who_gets_no_turn_in_time_or_is_gone_waits_no_longer() -> None:
+    turns = Turns(lambda: 0)
+    with pytest.raises(DeadlineExceeded), turns.turn("ann", 0.01, lambda: False):
+        pass
+    with pytest.raises(DeadlineExceeded), turns.turn("ann", 30, lambda: True):
+        pass
+    assert turns.waiting == 0
 
 
 def test_a_single_thread_may_wait(pool: ThreadPoolExecutor, workers: Waiting) -> None:
