@@ -8,7 +8,6 @@ from facerec.errors import Backpressure, BrokerUnavailable, StoreUnavailable
 from facerec.identity import check_name, check_url, image_hash
 from facerec.jobs import ScanJob
 from rest.services import Services
-from rest.threads import resting
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +56,7 @@ def _submit(services: Services, owner: str, name: str, image: bytes) -> str:
         return digest
     job = ScanJob(owner, digest, name, admission.ticket, now, image)
     try:
-        with resting():
-            services.publisher.publish(job)
+        services.publisher.publish(job)
     except BrokerUnavailable:
         _withdraw(services, job)
         raise

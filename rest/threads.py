@@ -20,7 +20,10 @@ _here = threading.local()
 
 @contextmanager
 def resting() -> Iterator[None]:
-    """While a thread waits in this block for a worker or the broker another may run in its place."""
+    """While a thread waits in this block for a worker another may run in its place, also for the same caller.
+
+    Only for waits of which there are fewer than threads (`rest.seats`).
+    """
     rest = getattr(_here, "rest", None)
     with nullcontext() if rest is None else rest():
         yield
@@ -140,7 +143,7 @@ class FairThreads:
         for caller, line in self._lines.items():
             is_large = line[0].body_size > self._large
             runs = self._served[caller] - self._resting[caller]
-            if self._served[caller] >= free or runs >= may_run or (is_large and self._larges_served >= self._larges):
+            if runs >= min(free, may_run) or (is_large and self._larges_served >= self._larges):
                 continue
             self._larges_served += is_large
             self._served[caller] += 1

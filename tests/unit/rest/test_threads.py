@@ -144,6 +144,14 @@ def test_when_few_may_run_who_waits_for_a_worker_does_not_count(queue: Queue) ->
     assert later.begun.wait(LONGEST), "it is noticed soon"
 
 
+def test_who_waits_for_workers_with_many_calls_is_served_all_the_same(queue: Queue) -> None:
+    """He must be told at once that he has too many."""
+    threads = queue.threads(4)
+    for _ in range(3):
+        assert queue.ask(threads, "ann", rests=True).begun.wait(LONGEST)
+    assert queue.ask(threads, "ann").begun.wait(LONGEST)
+
+
 def test_a_thread_outlives_what_breaks(queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Asked):
         def service(self) -> None:
