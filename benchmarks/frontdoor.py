@@ -15,6 +15,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -59,12 +60,14 @@ class Attack:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
     async def ask(self, request: bytes) -> None:
-        """Send a request and read all of the answer."""
+        """Send a request and wait for the answer; come again when one is told to."""
         reader, writer = await self.connect()
         writer.write(request)
         await writer.drain()
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
         writer.close()
+        told = re.search(rb"\r\nRetry-After: (\d+)", head)
+        await asyncio.sleep(int(told[1]) if told else 0)
 
     async def drip(self, beginning: bytes, drop: bytes) -> None:
         _, writer = await self.connect()

@@ -80,6 +80,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         self.turned_away = 0
         """Since the last look."""
         self._requests = FairThreads(request_threads(settings), WAITING, "request")
+        self._requests.most_running = settings.threads
         self._probes = FairThreads(_PROBE_THREADS, WAITING, "probe")
         # Who may listen is known when a request is served, and who may not needs a thread to be told.
         self._streams = FairThreads(2 * settings.event_streams + 2, WAITING, "stream")
@@ -110,7 +111,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             self._refused.popleft().service()
         # The loop has the threads wait when it is late: Python runs one of them at a time, and the loop is how all are answered.
         is_late = time.monotonic() - begun > LATE
-        self._requests.most_running = RUNNING_WHEN_LATE if is_late else request_threads(self._settings)
+        self._requests.most_running = RUNNING_WHEN_LATE if is_late else self._settings.threads
 
     def add_task(self, channel: Connection) -> None:
         """Called by the event loop: the request of a connection has come."""
@@ -135,10 +136,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
                 return True
             connection.receives_for = caller
             self.receiving[caller] += 1
-        if connection.is_proxy:
-            return False
-        self._held[connection.peer] += request.content_length
-        return self._held[connection.peer] > HELD
+            self._held[connection.peer] += request.content_length
+            return self._held[connection.peer] > HELD and not connection.is_proxy
+        return self._held[connection.peer] > 2 * HELD and not connection.is_proxy
 
     def set_socket_options(self, conn: socket.socket) -> None:
         conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -54,7 +54,7 @@ class FairThreads:
     ``most_running`` may be set: no request is begun while so many run, beside those that are `resting`.
     """
 
-    def __init__(self, threads: int, waiting: int, name: str, *, large: int = 1 << 20, larges: int = 3) -> None:
+    def __init__(self, threads: int, waiting: int, name: str, *, large: int = 1 << 20, larges: int = 2) -> None:
         self.most_running = threads
         self._waiting = waiting
         self._large, self._larges = large, larges
