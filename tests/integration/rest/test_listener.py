@@ -239,7 +239,10 @@ def test_when_the_line_is_full_who_has_most_in_it_is_told_to_come_later(
     for client in greedy:
         client.sendall(b"GET /wait HTTP/1.1\r\nx-api-key: greedy\r\n\r\n")
     wait_until(lambda: count_readable(greedy) >= 30 - 2 - 10, "the others are told", seconds=LONGEST)
-    assert sum(answered(client) for client in greedy) == 30 - 2 - 10, "two are served, ten wait"
+    told = sum(answered(client) for client in greedy)
+    assert 30 - 2 - 10 <= told <= 30 - 10, (
+        "ten wait, two are served, if a thread has taken them before the line was full"
+    )
 
     ann = stack.enter_context(found.connect())
     assert ask(ann, b"GET / HTTP/1.1\r\nx-api-key: ann\r\n\r\n") == 200
