@@ -228,6 +228,24 @@ def test_what_the_owner_says_of_a_face_stands(book: Contacts, page: Page, stage:
     assert (book.recognize_face(USER, face_url("ann", tag="probe")) or [])[0]["contact_id"] == CONTACT
 
 
+def test_a_face_that_a_contact_loses_goes_to_no_person_that_it_was_said_not_to_be(
+    book: Contacts, page: Page, stage: Stage
+) -> None:
+    add(book, [ann(1), ann(2)])
+    add(book, [ann(3, 43)])
+    add(book, [ann(1, 43)])
+    one, other = page.person(NAME), page.person("contact 43 of user 7")
+    shown = page.ask("GET", f"/people/{one}")["page"]["results"]
+    (both,) = [each["id"] for each in shown if each["image"] == image_of(stage, 1)]
+    stage.people.move("default", [both], other)
+    stage.people.reject("default", other, [both])
+    stage.people.move("default", [both], one)
+
+    book.delete_faces(USER, CONTACT, [ann(1)])
+
+    assert page.named() == {NAME: 1, "contact 43 of user 7": 1}
+
+
 def test_a_merged_contact_is_the_other_person_until_undone(book: Contacts, page: Page, stage: Stage) -> None:
     for face_id in (1, 2):
         scan(stage, face_id)

@@ -147,8 +147,8 @@ local function take_in(p, bond, faces)
   bump(p)
 end
 
--- A contact lost faces, a list of ids. Out of a person that a contact founded they go to another contact that has them, else
--- to nobody; what somebody else put together stays.
+-- A contact lost faces, a list of ids. Out of a person that a contact founded they go to another contact that has them, unless they
+-- were said not to be its person, else to nobody; what somebody else put together stays.
 local function let_go(p, bond, faces)
   local person, homes, touched = person_of_contact(p, bond), {}, {}
   if not person or redis.call('HEXISTS', person_key(p, person), 'founded') == 0 then return end
@@ -157,7 +157,7 @@ local function let_go(p, bond, faces)
       local home = ''
       for _, bearer in ipairs(redis.call('SMEMBERS', bearers_key(p, face))) do
         local other = person_of_contact(p, bearer:match('^%S+ %S+')) or ''
-        if other == person or home == '' then home = other end
+        if other == person or (home == '' and not is_linked(p, face, other)) then home = other end
       end
       homes[home] = homes[home] or {}
       table.insert(homes[home], face)
