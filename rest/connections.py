@@ -33,7 +33,7 @@ KEEPALIVE = 75.0
 LINGER = 5.0
 LINGER_BYTES = 64 * 1024 * 1024
 """How long, and for how many bytes, a client that was answered early may go on sending."""
-_QUIET = 1.0
+QUIET = 1.0
 """Seconds after which a connection without a request may have to make room for another."""
 _NO_LINGER = struct.pack("ii", 1, 0)
 _PIECE = 256 * 1024
@@ -92,7 +92,7 @@ def _document(error: Error) -> dict[str, str]:
     return {"code": "BAD_PARAM", "reason": f"this is no proper HTTP request: {error.body}", "param": "request"}
 
 
-class Call(WSGITask):  # type: ignore[misc]
+class AppTask(WSGITask):  # type: ignore[misc]
     """A request that the app answers."""
 
     def build_response_header(self) -> bytes:
@@ -116,7 +116,7 @@ class Call(WSGITask):  # type: ignore[misc]
 class Connection(HTTPChannel):  # type: ignore[misc]
     """One client's connection, read and written by the thread of the event loop."""
 
-    task_class = Call
+    task_class = AppTask
     error_task_class = Refusal
     parser_class = Parser
     server: Listener
@@ -175,7 +175,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         if self.requests or self.total_outbufs_len or (self.request and self.request.headers_finished):
             return False
         is_kept = self._is_kept and self.request is None
-        return is_kept or self._lingers or now - self._active > _QUIET
+        return is_kept or self._lingers or now - self._active > QUIET
 
     def check_client_disconnected(self) -> bool:
         """Whether the client has hung up. The event loop does not read while a request is served."""

@@ -80,7 +80,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         self.turned_away = 0
         """Since the last look."""
         self._requests = FairThreads(request_threads(settings), WAITING, "request")
-        self._requests.most_running = settings.threads
+        self._requests.let_run(settings.threads)
         self._probes = FairThreads(_PROBE_THREADS, WAITING, "probe")
         # Who may listen is known when a request is served, and who may not needs a thread to be told.
         self._streams = FairThreads(2 * settings.event_streams + 2, WAITING, "stream")
@@ -111,7 +111,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             self._refused.popleft().service()
         # The loop has the threads wait when it is late: Python runs one of them at a time, and the loop is how all are answered.
         is_late = time.monotonic() - begun > LATE
-        self._requests.most_running = RUNNING_WHEN_LATE if is_late else self._settings.threads
+        self._requests.let_run(RUNNING_WHEN_LATE if is_late else self._settings.threads)
 
     def add_task(self, channel: Connection) -> None:
         """Called by the event loop: the request of a connection has come."""

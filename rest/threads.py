@@ -13,8 +13,6 @@ from typing import Protocol
 log = logging.getLogger(__name__)
 
 
-_LOOK = 1.0
-"""Seconds after which a thread looks whether `FairThreads.most_running` has grown."""
 _here = threading.local()
 
 
@@ -51,11 +49,11 @@ class FairThreads:
     requests at once waits for himself. When the line is full, the newest request of whoever has most in it gives way. Of requests
     with a body above ``large`` bytes at most ``larges`` are served at once, because each takes several times its body in memory.
 
-    ``most_running`` may be set: no request is begun while so many run, beside those that are `resting`.
+    No request is begun while as many run as `let_run` says, beside those that are `resting`.
     """
 
     def __init__(self, threads: int, waiting: int, name: str, *, large: int = 1 << 20, larges: int = 2) -> None:
-        self.most_running = threads
+        self._most_running = threads
         self._waiting = waiting
         self._large, self._larges = large, larges
         self._lines: OrderedDict[Hashable, deque[Servable]] = OrderedDict()
@@ -95,6 +93,13 @@ class FairThreads:
         for thread in self._threads:
             thread.join(seconds)
 
+    def let_run(self, most: int) -> None:
+        """From now on so many requests run at once; those that run already do so to their end."""
+        if most != self._most_running:
+            with self._changed:
+                self._most_running = most
+                self._changed.notify_all()
+
     def is_full_for(self, caller: Hashable) -> bool:
         """Whether another request of this caller would have one of his give way."""
         return self._count >= self._waiting and caller in self._lines
@@ -132,14 +137,14 @@ class FairThreads:
             while (taken := self._take()) is None:
                 if self._ended and not self._lines:
                     return None
-                self._changed.wait(_LOOK)
+                self._changed.wait()
             if self._lines:
                 self._changed.notify()  # what waits may be for another thread, which nobody told of it when it came
             return taken
 
     def _take(self) -> tuple[Hashable, bool, Servable] | None:
         free = len(self._threads) - self._served.total()
-        may_run = self.most_running - self._served.total() + self._resting.total()
+        may_run = self._most_running - self._served.total() + self._resting.total()
         for caller, line in self._lines.items():
             is_large = line[0].body_size > self._large
             runs = self._served[caller] - self._resting[caller]

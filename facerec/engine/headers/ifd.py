@@ -17,7 +17,7 @@ BYTES = (1, 2, 6, 7)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Tag:
     """``number`` is the first value of an entry of whole numbers, None of any other."""
 
     tag: int
@@ -26,7 +26,7 @@ class Entry:
     number: int | None
 
 
-def entries(tiff: bytes, start: int = 0) -> Iterator[Entry]:
+def entries(tiff: bytes, start: int = 0) -> Iterator[Tag]:
     """The entries of the first directory of the TIFF file that begins at ``start``, as far as there are bytes.
 
     Raises ValueError where no TIFF file begins, UnreadableImage when there are too many of them.
@@ -50,7 +50,7 @@ def entries(tiff: bytes, start: int = 0) -> Iterator[Entry]:
         return  # cut off: what came before counts
 
 
-def _entry(tiff: bytes, start: int, at: int, order: str, layout: str, room: int) -> Entry:
+def _entry(tiff: bytes, start: int, at: int, order: str, layout: str, room: int) -> Tag:
     tag, kind, count = struct.unpack_from(order + layout, tiff, at)
     value = at + 4 + room
     size = count * _SIZES.get(kind, 0)
@@ -62,4 +62,4 @@ def _entry(tiff: bytes, start: int, at: int, order: str, layout: str, room: int)
             (number,) = struct.unpack_from(order + _WHOLE_NUMBERS[kind], tiff, value)
     else:
         count = 0
-    return Entry(tag, kind, count, number)
+    return Tag(tag, kind, count, number)
