@@ -51,21 +51,6 @@ NOT_COPIED = {b"crowd:since", b"journal", b"journal:position", b"ticket", b"impo
 Store = dict[tuple[int, bytes], Any]
 
 
-@pytest.fixture(scope="module")
-def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("other-redis"), password="other") as server:
-        yield server
-
-
-@pytest.fixture
-def other(other_server: RedisServer) -> Iterator[RedisDatabases]:
-    """The databases of another, empty Redis."""
-    opened = RedisDatabases(redis_settings_of(other_server))
-    opened.client(OWN).flushall()
-    yield opened
-    opened.close()
-
-
 class Shop:
     def __init__(self, databases: RedisDatabases, kept: int = 3) -> None:
         self.databases = databases

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,31 +18,14 @@ from facerec.adapters.redis import (
 from facerec.adapters.redis.layout import OWN
 from facerec.adapters.redis.people_notes import PeopleNotes
 from facerec.errors import StoreUnavailable
-from facerec.local.servers import RedisServer
 from facerec.services.export import Copied, export_lines, import_lines
 from facerec.services.fsck import Fsck
 from facerec.services.links import LinkCheck
 from tests.client import wait_until
-from tests.conftest import redis_settings_of
 from tests.live_work import LiveWork
 from tests.people_stage import Stage
 
 ROUNDS = 3
-
-
-@pytest.fixture(scope="module")
-def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("other-redis"), password="other") as server:
-        yield server
-
-
-@pytest.fixture
-def other(other_server: RedisServer) -> Iterator[RedisDatabases]:
-    """The databases of another, empty Redis."""
-    opened = RedisDatabases(redis_settings_of(other_server))
-    opened.client(OWN).flushall()
-    yield opened
-    opened.close()
 
 
 def copied(databases: RedisDatabases, slowly: bool = False) -> list[bytes]:
