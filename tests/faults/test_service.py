@@ -92,8 +92,10 @@ def test_a_picture_that_breaks_the_engine_fails_with_its_reason_and_can_be_seen(
         bad, good = stack.scan(drawing(text), "bad.png"), stack.scan(drawing(), "good.png")
         assert stack.wait_ended([bad, good]) == {bad: "failed", good: "done"}
         assert stack.image(bad)["reason"] == code
-    letters = RabbitDeadLetters(rabbit_settings).list(10)
-    assert [(letter.hash, letter.code) for letter in letters] == [(bad, code)]
+        # A job is noted as failed before it is laid to the dead letters, which this worker has yet to do.
+        letters = RabbitDeadLetters(rabbit_settings)
+        wait_until(lambda: letters.count() == 1, "it lies among the dead letters", stack.log_tails)
+        assert [(letter.hash, letter.code) for letter in letters.list(10)] == [(bad, code)]
 
 
 class OwnServers:

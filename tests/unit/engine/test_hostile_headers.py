@@ -110,12 +110,23 @@ print(json.dumps([used.ru_utime + used.ru_stime, int(peak.split()[1]) * 1024]))
 
 
 def cost(image: bytes, folder: Path) -> tuple[float, int]:
-    """CPU time in seconds (the less of two) and peak memory in bytes of a process that probes a picture."""
+    """CPU time in seconds and peak memory in bytes of a process that probes a picture."""
     path = folder / "picture"
     path.write_bytes(image)
     command = [sys.executable, "-c", PROBING, str(path)]
-    runs = [json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout) for _ in range(2)]
-    return min(cpu for cpu, _ in runs), max(peak for _, peak in runs)
+    cpu, peak = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    return cpu, peak
+
+
+def costs_beside(image: bytes, other: bytes, folder: Path) -> list[tuple[float, int]]:
+    """What each costs, the less of up to six runs in turn: the same work takes twice the CPU time on a core that is shared."""
+    costs = [cost(image, folder), cost(other, folder)]
+    for _ in range(5):
+        if costs[0][0] < 1.5 * costs[1][0]:
+            break
+        again = cost(image, folder), cost(other, folder)
+        costs = [(min(one[0], two[0]), max(one[1], two[1])) for one, two in zip(costs, again, strict=True)]
+    return costs
 
 
 def long(size: int, kind: str) -> dict[str, bytes]:
@@ -133,9 +144,8 @@ def long(size: int, kind: str) -> dict[str, bytes]:
 def test_a_hostile_header_costs_no_more_than_a_sound_one(kind: str, tmp_path: Path) -> None:
     """A process that starts, reads the file and looks at it; both pictures have as many bytes."""
     size = 14 << 20
-    cpu, memory = cost(sound(size)[kind], tmp_path)
     pictures = hostile(size, kind) | long(size, kind)
     for name, image in pictures.items():
-        its_cpu, its_memory = cost(image, tmp_path)
+        (its_cpu, its_memory), (cpu, memory) = costs_beside(image, sound(size)[kind], tmp_path)
         assert its_cpu < 2 * cpu, name
         assert its_memory < memory + max(0, len(image) - size) + 1.5 * size, name
