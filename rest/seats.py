@@ -56,7 +56,7 @@ class Shares:
                     del self._taken[owner]
 
 
-class Pace:
+class ConcurrencyLimit:
     """How many analyses at once the workers answer in good time, found by trying.
 
     One more with each round of answers in time, a third fewer when one is late (additive increase, multiplicative decrease, as in
@@ -82,7 +82,7 @@ class Pace:
             self.limit = max(1.0, self.limit * 2 / 3)
 
 
-class Turns:
+class FairTurns:
     """At most so many at once as ``limit`` says; the others wait, and owners take turns."""
 
     def __init__(self, limit: Callable[[], float]) -> None:
@@ -134,9 +134,9 @@ class SeatedRequester:
     def __init__(self, requester: Requester, threads: int) -> None:
         self._requester = requester
         seats = max(1, threads - max(1, threads // _KEPT))
-        self.pace = Pace(seats)
+        self.concurrency = ConcurrencyLimit(seats)
         self._seats = Shares(seats)
-        self._turns = Turns(lambda: self.pace.limit)
+        self._turns = FairTurns(lambda: self.concurrency.limit)
 
     def call(self, request: Request, is_gone: Callable[[], bool] = lambda: False) -> Reply:
         """Raises Backpressure, too."""
@@ -152,7 +152,7 @@ class SeatedRequester:
             return self._requester.call(request, is_gone)
         finally:
             if not is_gone():
-                self.pace.note(time.monotonic() - start)
+                self.concurrency.note(time.monotonic() - start)
 
     def close(self) -> None:
         self._requester.close()

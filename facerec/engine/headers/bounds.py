@@ -10,7 +10,7 @@ MOST_TEXT = 1 << 20
 """Bytes of a compressed text, unpacked. Pillow reads no more either."""
 
 
-class Parts:
+class PartCount:
     """Counts the parts of one header."""
 
     def __init__(self, called: str, most: int = MOST_PARTS) -> None:

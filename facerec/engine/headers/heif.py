@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from facerec.engine.headers.bounds import Parts
+from facerec.engine.headers.bounds import PartCount
 from facerec.engine.headers.found import Measures
 from facerec.errors import UnreadableImage, UnsupportedImage
 
@@ -37,7 +37,7 @@ class _Box:
 class _Heif:
     def __init__(self, image: bytes) -> None:
         self.image = image
-        self._parts = Parts("boxes")
+        self._parts = PartCount("boxes")
 
     def boxes(self, begin: int, end: int) -> Iterator[_Box]:
         """The boxes between two places, up to one that does not end there."""

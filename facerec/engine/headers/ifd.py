@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from facerec.engine.headers.bounds import Parts
+from facerec.engine.headers.bounds import PartCount
 
 _HEADS = (b"II*\0", b"MM\0*", b"MM*\0", b"II\0*", b"MM\0+", b"II+\0")
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
@@ -17,7 +17,7 @@ BYTES = (1, 2, 6, 7)
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class IfdEntry:
     """``number`` is the first value of an entry of whole numbers, None of any other."""
 
     tag: int
@@ -26,7 +26,7 @@ class Tag:
     number: int | None
 
 
-def entries(tiff: bytes, start: int = 0) -> Iterator[Tag]:
+def entries(tiff: bytes, start: int = 0) -> Iterator[IfdEntry]:
     """The entries of the first directory of the TIFF file that begins at ``start``, as far as there are bytes.
 
     Raises ValueError where no TIFF file begins, UnreadableImage when there are too many of them.
@@ -38,7 +38,7 @@ def entries(tiff: bytes, start: int = 0) -> Iterator[Tag]:
     first, count, entry = (("Q", "Q", "HHQ"), ("I", "H", "HHI"))[not large]
     room = 8 if large else 4
     (at,) = struct.unpack_from(order + first, tiff, start + room)
-    parts = Parts("tags")
+    parts = PartCount("tags")
     try:
         (length,) = struct.unpack_from(order + count, tiff, start + at)
         at += start + struct.calcsize(order + count)
@@ -50,7 +50,7 @@ def entries(tiff: bytes, start: int = 0) -> Iterator[Tag]:
         return  # cut off: what came before counts
 
 
-def _entry(tiff: bytes, start: int, at: int, order: str, layout: str, room: int) -> Tag:
+def _entry(tiff: bytes, start: int, at: int, order: str, layout: str, room: int) -> IfdEntry:
     tag, kind, count = struct.unpack_from(order + layout, tiff, at)
     value = at + 4 + room
     size = count * _SIZES.get(kind, 0)
@@ -62,4 +62,4 @@ def _entry(tiff: bytes, start: int, at: int, order: str, layout: str, room: int)
             (number,) = struct.unpack_from(order + _WHOLE_NUMBERS[kind], tiff, value)
     else:
         count = 0
-    return Tag(tag, kind, count, number)
+    return IfdEntry(tag, kind, count, number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 
-from facerec.engine.headers.bounds import Parts
+from facerec.engine.headers.bounds import PartCount
 from facerec.engine.headers.found import Measures
 from facerec.engine.headers.orientation import orientation
 from facerec.errors import UnreadableImage
@@ -28,9 +28,9 @@ def read_jpeg(image: bytes) -> Measures:
     content, exif = memoryview(image), list[memoryview]()
     xmp, at = b"", 2
     parts, pieces, junk = (
-        Parts("segments"),
-        Parts("segments of EXIF", _MOST_EXIF),
-        Parts("bytes between segments", _MOST_JUNK),
+        PartCount("segments"),
+        PartCount("segments of EXIF", _MOST_EXIF),
+        PartCount("bytes between segments", _MOST_JUNK),
     )
     while found := _MARKER.match(image, at):
         parts.add()

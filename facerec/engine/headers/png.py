@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from facerec.engine.headers.bounds import MOST_TEXT, Parts
+from facerec.engine.headers.bounds import MOST_TEXT, PartCount
 from facerec.engine.headers.found import Measures
 from facerec.engine.headers.orientation import orientation
 from facerec.errors import UnreadableImage
@@ -33,7 +33,7 @@ def read_png(image: bytes) -> Measures:
     if name != b"IHDR" or end - begin < 13 or bits not in _DEPTHS.get(colour, ()) or filtering:
         raise UnreadableImage("the picture has no header that makes sense")
     exif: bytes | None = None
-    texts, told = {_RAW_EXIF: b"", _XMP: b""}, Parts("texts on which side is up", _MOST_TEXTS)
+    texts, told = {_RAW_EXIF: b"", _XMP: b""}, PartCount("texts on which side is up", _MOST_TEXTS)
     for name, begin, end in chunks:
         if name == b"eXIf":
             exif = image[begin:end]
@@ -62,9 +62,9 @@ def _chunks(image: bytes) -> Iterator[_Chunk]:
     """
     content, at, with_pixels = memoryview(image), 8, False
     parts, pieces, packed = (
-        Parts("chunks"),
-        Parts("chunks of pixels", _MOST_PIECES),
-        Parts("packed chunks", _MOST_PACKED),
+        PartCount("chunks"),
+        PartCount("chunks of pixels", _MOST_PIECES),
+        PartCount("packed chunks", _MOST_PACKED),
     )
     while at + 8 <= len(image):
         size, name = struct.unpack_from(">I4s", image, at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from facerec.engine.headers.bounds import Parts
+from facerec.engine.headers.bounds import PartCount
 from facerec.engine.headers.found import Measures
 from facerec.errors import UnreadableImage
 
@@ -15,7 +15,7 @@ _BMP_DEPTHS = (1, 4, 8, 16, 24, 32)
 def read_gif(image: bytes) -> Measures:
     """The size of the screen, or of the first frame where that reaches beyond. Raises UnreadableImage, struct.error, IndexError."""
     width, height, flags = struct.unpack_from("<HHB", image, 6)
-    at, parts = 13 + _palette(flags), Parts("blocks")
+    at, parts = 13 + _palette(flags), PartCount("blocks")
     while image[at] != ord(b";"):
         parts.add()
         block, at = image[at], at + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facerec.engine.headers.bounds import Parts
+from facerec.engine.headers.bounds import PartCount
 from facerec.engine.headers.found import Measures
 from facerec.engine.headers.ifd import BYTES, entries
 from facerec.errors import UnreadableImage
@@ -15,7 +15,7 @@ _MOST_VALUES = 250_000
 def read_tiff(image: bytes) -> Measures:
     """The size as the picture looks upright: its reader turns it. Raises UnreadableImage, struct.error, ValueError."""
     found: dict[int, int] = {}
-    values = Parts("numbers", _MOST_VALUES)
+    values = PartCount("numbers", _MOST_VALUES)
     for entry in entries(image):
         values.add(0 if entry.kind in BYTES else entry.count)
         if entry.number is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from facerec.engine.headers.bounds import Parts
+from facerec.engine.headers.bounds import PartCount
 from facerec.engine.headers.found import Measures
 from facerec.engine.headers.orientation import orientation
 from facerec.errors import UnreadableImage
@@ -35,7 +35,7 @@ def read_webp(image: bytes) -> Measures:
 
 def _metadata(image: bytes, end: int, flags: int) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
-    parts, at = Parts("chunks"), 12
+    parts, at = PartCount("chunks"), 12
     while at + 8 <= min(end, len(image)):
         parts.add()
         kind, size = struct.unpack_from("<4sI", image, at)

@@ -11,7 +11,7 @@ import pytest
 
 from facerec.errors import Backpressure, DeadlineExceeded
 from facerec.jobs import Reply, Request
-from rest.seats import GOOD_TIME, Pace, SeatedRequester, Turns
+from rest.seats import GOOD_TIME, ConcurrencyLimit, FairTurns, SeatedRequester
 from tests.client import wait_until
 
 
@@ -62,7 +62,7 @@ def fill(pool: ThreadPoolExecutor, seats: SeatedRequester, workers: Waiting, own
 
 def test_an_owner_leaves_seats_to_others_and_all_leave_a_thread(pool: ThreadPoolExecutor, workers: Waiting) -> None:
     seats = SeatedRequester(workers, 16)
-    seats.pace.limit = 100.0
+    seats.concurrency.limit = 100.0
     waiting = {owner: fill(pool, seats, workers, owner) for owner in ("ann", "bob", "cem", "dan", "eve")}
 
     assert [len(calls) for calls in waiting.values()] == [7, 4, 2, 1, 0]
@@ -71,13 +71,13 @@ def test_an_owner_leaves_seats_to_others_and_all_leave_a_thread(pool: ThreadPool
         for call in calls:
             assert isinstance(call.exception(30), DeadlineExceeded)
     workers.over.clear()
-    seats.pace.limit = 100.0
+    seats.concurrency.limit = 100.0
     assert len(fill(pool, seats, workers, "eve")) == 7, "every seat is free again"
 
 
 def test_a_search_does_not_wait_for_analyses(pool: ThreadPoolExecutor, workers: Waiting) -> None:
     seats = SeatedRequester(workers, 64)
-    seats.pace.limit = 1.0
+    seats.concurrency.limit = 1.0
     for _ in range(3):
         pool.submit(seats.call, request_of("ann"))
     assert workers.begun.acquire(timeout=30)
@@ -88,7 +88,7 @@ def test_a_search_does_not_wait_for_analyses(pool: ThreadPoolExecutor, workers: 
 
 
 def test_owners_take_turns(pool: ThreadPoolExecutor) -> None:
-    turns = Turns(lambda: 1)
+    turns = FairTurns(lambda: 1)
     order: list[str] = []
     may_end = threading.Event()
 
@@ -109,7 +109,7 @@ def test_owners_take_turns(pool: ThreadPoolExecutor) -> None:
 
 
 def test_who_gets_no_turn_in_time_or_is_gone_waits_no_longer() -> None:
-    turns = Turns(lambda: 0)
+    turns = FairTurns(lambda: 0)
     with pytest.raises(DeadlineExceeded), turns.turn("ann", 0.01, lambda: False):
         pass
     with pytest.raises(DeadlineExceeded), turns.turn("ann", 30, lambda: True):
@@ -141,13 +141,13 @@ class Workers:
 @pytest.mark.parametrize(("each_second", "alone"), [(1, 0.9), (3, 0.3), (5, 0.2)])
 def test_the_pace_is_one_that_the_workers_keep(each_second: float, alone: float) -> None:
     workers, clock = Workers(each_second, alone), Clock()
-    pace = Pace(12, clock)
-    pace.note(alone)
+    concurrency = ConcurrencyLimit(12, clock)
+    concurrency.note(alone)
     waits = []
     for _ in range(300):
-        seconds = workers.seconds(pace.limit)
-        clock.now += seconds / pace.limit
-        pace.note(seconds)
+        seconds = workers.seconds(concurrency.limit)
+        clock.now += seconds / concurrency.limit
+        concurrency.note(seconds)
         waits.append(seconds)
 
     assert max(waits[100:]) < 2 * max(GOOD_TIME, 2.5 * alone), "who is let in is answered soon"
@@ -155,31 +155,31 @@ def test_the_pace_is_one_that_the_workers_keep(each_second: float, alone: float)
 
 
 def test_pictures_that_take_long_by_themselves_change_nothing() -> None:
-    pace = Pace(12, Clock())
+    concurrency = ConcurrencyLimit(12, Clock())
     for _ in range(100):
-        pace.note(4.0)
-    assert pace.limit == 12
+        concurrency.note(4.0)
+    assert concurrency.limit == 12
 
 
 def test_of_those_that_were_asked_before_the_pace_was_cut_none_cuts_it_again() -> None:
     clock = Clock()
-    pace = Pace(12, clock)
-    pace.note(0.1)
-    pace.limit = 12.0
+    concurrency = ConcurrencyLimit(12, clock)
+    concurrency.note(0.1)
+    concurrency.limit = 12.0
     clock.now = 10
     for _ in range(12):
-        pace.note(5.0)
-    assert pace.limit == 8
+        concurrency.note(5.0)
+    assert concurrency.limit == 8
     clock.now = 20
-    pace.note(5.0)
-    assert pace.limit < 8
+    concurrency.note(5.0)
+    assert concurrency.limit < 8
 
 
 def test_one_call_is_always_let_in() -> None:
     clock = Clock()
-    pace = Pace(12, clock)
-    pace.note(0.1)
+    concurrency = ConcurrencyLimit(12, clock)
+    concurrency.note(0.1)
     for _ in range(20):
         clock.now += 100
-        pace.note(5.0)
-    assert pace.limit == 1
+        concurrency.note(5.0)
+    assert concurrency.limit == 1
