@@ -77,9 +77,10 @@ class Nodes:
             node.close()
         self.nodes[0].stop()
 
-    def leader(self, queue: str) -> Node:
+    def leader(self, queue: str, vhost: str) -> Node:
         """The node that orders what comes into ``queue``."""
-        leaders = dict(line.split() for line in self.nodes[0].ctl("list_queues", "name", "leader").splitlines())
+        told = self.nodes[0].ctl("list_queues", "--vhost", vhost, "name", "leader")
+        leaders = dict(line.split() for line in told.splitlines())
         return next(node for node in self.nodes if node.node == leaders[queue])
 
     def tails(self) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from facerec.config import RedisSettings
+from facerec.config import RabbitSettings, RedisSettings
 from facerec.topology import SCAN_QUEUE
 from tests.failover.books import LIMITS, accepts_more, check_nothing_is_lost, under_load
 from tests.failover.rabbit_nodes import Node, Nodes
@@ -25,8 +27,16 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         found.close()
 
 
-def leader(nodes: Nodes, _stack: Stack) -> Node:
-    return nodes.leader(SCAN_QUEUE)
+@pytest.fixture
+def broker(nodes: Nodes) -> RabbitSettings:
+    """A new virtual host of theirs: what a test before left in its queues is not in these."""
+    name = f"test-{secrets.token_hex(6)}"
+    nodes.nodes[0].add_vhost(name)
+    return replace(nodes.settings, vhost=name)
+
+
+def leader(nodes: Nodes, stack: Stack) -> Node:
+    return nodes.leader(SCAN_QUEUE, stack.environment["RABBITMQ_VHOST"])
 
 
 def node_of_rest(nodes: Nodes, stack: Stack) -> Node:
@@ -43,9 +53,13 @@ def another(nodes: Nodes, stack: Stack) -> Node:
 
 @pytest.mark.parametrize("victim", [leader, node_of_rest, another])
 def test_the_death_of_a_node_loses_nothing(
-    nodes: Nodes, redis_settings: RedisSettings, tmp_path: Path, victim: Callable[[Nodes, Stack], Node]
+    nodes: Nodes,
+    broker: RabbitSettings,
+    redis_settings: RedisSettings,
+    tmp_path: Path,
+    victim: Callable[[Nodes, Stack], Node],
 ) -> None:
-    with Stack(redis_settings, nodes.settings, tmp_path, workers=2, **LIMITS, **nodes.environment) as stack:
+    with Stack(redis_settings, broker, tmp_path, workers=2, **LIMITS, **nodes.environment) as stack:
         with under_load(stack) as book:
             dead = victim(nodes, stack)
             dead.kill()
