@@ -134,7 +134,7 @@ def test_two_that_both_believe_to_lead_do_no_harm(databases: RedisDatabases, sta
     assert store.place(0, 2, [placing])
     assert not store.place(0, 2, [placing])
     assert stage.groups() == [first.faces + second.faces]
-    assert databases.client(OWN).get("person") == b"1"
+    assert databases.client(OWN).get("people:last") == b"1"
 
 
 def test_a_step_is_void_when_people_changed_meanwhile(databases: RedisDatabases, stage: Stage) -> None:

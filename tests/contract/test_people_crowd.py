@@ -46,7 +46,7 @@ def make(client: Any, person: int, count: int) -> None:
     fields = {"created_at": 1, "changed_at": 1, "cover": faces[0], "listed": f"unnamed {place}"}
     client.hset(f"person:{person}", mapping=fields)
     client.zadd("people:unnamed", {place: 0})
-    client.set("person", 100)
+    client.set("people:last", 100)
 
 
 def longest_step(client: Any) -> int:

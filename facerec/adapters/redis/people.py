@@ -1,12 +1,13 @@
 """Persons in Redis: operations, each one script, and what can be read of them.
 
 All in database 0; ``{p}`` is the owner's prefix (`facerec.adapters.redis.layout`). A person id is a number below 2**53 that no
-other owner's person has; a face id is as everywhere.
+other person of the owner has, or had; a face id is as everywhere.
 
 ========================  ======  ======================================================================================
 key                       type    holds
 ========================  ======  ======================================================================================
-person                    string  counter of persons
+{p}people:last            string  the newest number of a person
+person                    string  the greatest of them: what the release before goes on from
 {p}person:<id>            hash    name, hidden (``1``), cover (face id), created_at, changed_at (seconds); ``listed``: the list
                                   it is in and its place there; founded (``1``) when a contact made it
 {p}person:<id>:faces      zset    its faces, each scored by itself: the newest picture is last

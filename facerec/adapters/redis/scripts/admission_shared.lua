@@ -2,7 +2,7 @@
 
 -- An image is at the front door: its state ('new' for none) and a ticket. A finished one gets the name.
 local function admitted(p, hash, name)
-  local ticket = string.format('%.0f', redis.call('INCR', 'ticket'))
+  local ticket = new_ticket()
   local state = redis.call('HGET', document(p, hash), 'state') or 'new'
   if state == 'done' then
     remember_name(p, hash, name, ticket)

@@ -73,6 +73,22 @@ local function set_state(owner, p, hash, state)
   announce(owner, hash, state)
 end
 
+-- A new id, above all that the counter gave before. Clients see these ids: one that counted would tell each owner how much the others
+-- do. It is the time in microseconds since 2026, or in as many times that as is said, which owners know anyway; one more than the last
+-- where that is ahead.
+local IDS_SINCE = 1767225600
+local function new_id(counter, microseconds)
+  local id, time = redis.call('INCR', counter), redis.call('TIME')
+  local since = (tonumber(time[1]) - IDS_SINCE) * 1e6 + tonumber(time[2])
+  local text = string.format('%.0f', math.max(id, math.floor(since / (microseconds or 1))))
+  redis.call('SET', counter, text)
+  return text
+end
+
+-- Ids of faces are 4096 times that of their image's ticket, and clients may have no whole numbers above 2^53: in milliseconds there is
+-- room until the year 2095.
+local function new_ticket() return new_id('ticket', 1000) end
+
 local function advance_counter(ticket)
   if tonumber(redis.call('GET', 'ticket') or 0) < tonumber(ticket) then redis.call('SET', 'ticket', ticket) end
 end
@@ -87,7 +103,7 @@ end
 local function free_ticket(p, hash, ticket)
   local taken = redis.call('ZRANGEBYSCORE', p .. 'images', ticket, ticket)
   if not taken[1] or taken[1] == hash then return ticket end
-  return string.format('%.0f', redis.call('INCR', 'ticket'))
+  return new_ticket()
 end
 
 -- Make sure that there is a document; returns its ticket.

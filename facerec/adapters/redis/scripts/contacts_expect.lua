@@ -3,7 +3,7 @@
 -- ARGV: p, user, token, hash, url. Returns {state, ticket}, or {} when it is somebody else's turn.
 local p, user, token, hash, url = unpack(ARGV)
 if not has_turn(p, user, token) then return {} end
-local key, ticket = brought_key(p, hash), string.format('%.0f', redis.call('INCR', 'ticket'))
+local key, ticket = brought_key(p, hash), new_ticket()
 local state = redis.call('HGET', document(p, hash), 'state') or 'new'
 loosen(p, user, hash)
 redis.call('HSET', key, 'expected ' .. user, '1', 'name ' .. url, ticket)

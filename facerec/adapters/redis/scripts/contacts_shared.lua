@@ -8,16 +8,6 @@ local function brought_key(p, hash) return p .. 'contacts:image:' .. hash end
 local function bond_of(user, contact) return user .. ' ' .. contact end
 
 local function has_turn(p, user, token) return redis.call('GET', contacts_key(p, 'turn', user)) == token end
--- A new id, above all that the counter gave before. Clients see these ids: one that counted would tell each owner how much the others
--- do. It is the time in microseconds since 2026, which owners know anyway; one more than the last where that is ahead.
-local IDS_SINCE = 1767225600
-local function new_id(counter)
-  local id, time = redis.call('INCR', counter), redis.call('TIME')
-  local text = string.format('%.0f', math.max(id, (tonumber(time[1]) - IDS_SINCE) * 1e6 + tonumber(time[2])))
-  redis.call('SET', counter, text)
-  return text
-end
-
 local function advance(p, user) return redis.call('INCR', contacts_key(p, 'version', user)) end
 
 -- Which set of encodings databases 3 and 4 hold: contacts:sets counts how often they were exchanged for another model's.

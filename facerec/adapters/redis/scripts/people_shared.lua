@@ -131,8 +131,35 @@ local function edit(p, person, fields)
   end
 end
 
+-- Persons are numbered owner by owner: one number for all would tell each owner how much the others do. The release before gives what
+-- follows the number in `person`, to whomever: this is never behind, and what it gave is passed over.
+local function advance_counter_of_all(person)
+  if tonumber(redis.call('GET', 'person') or 0) < tonumber(person) then redis.call('SET', 'person', person) end
+end
+
+local function last_person_key(p)
+  local key = p .. 'people:last'
+  if redis.call('EXISTS', key) == 0 and redis.call('EXISTS', p .. 'people:version') == 1 then
+    redis.call('SET', key, redis.call('GET', 'person') or 0)
+  end
+  return key
+end
+
+local function advance_persons(p, person)
+  local key = last_person_key(p)
+  if tonumber(redis.call('GET', key) or 0) < tonumber(person) then redis.call('SET', key, person) end
+  advance_counter_of_all(person)
+end
+
+local function new_person(p)
+  local key, person = last_person_key(p), nil
+  repeat person = string.format('%.0f', redis.call('INCR', key)) until not exists(p, person)
+  advance_counter_of_all(person)
+  return person
+end
+
 local function create(p, now, person)
-  person = person or string.format('%.0f', redis.call('INCR', 'person'))
+  person = person or new_person(p)
   note_person(p, person)
   redis.call('HSET', person_key(p, person), 'created_at', now, 'changed_at', now)
   return person

@@ -17,7 +17,7 @@ local doc = redis.call('HMGET', key, 'state', 'ticket')
 local state, ticket = doc[1], doc[2]
 if not tonumber(ticket) then
   local listed = redis.call('ZSCORE', p .. 'images', hash)
-  ticket = string.format('%.0f', listed and tonumber(listed) or redis.call('INCR', 'ticket'))
+  ticket = listed and string.format('%.0f', listed) or new_ticket()
   redis.call('HSET', key, 'ticket', ticket)
 end
 advance_counter(ticket)

@@ -41,8 +41,8 @@ else
   unlink(p, one, other)
 end
 for person in pairs(touched) do
-  -- The counter of persons may be behind those that there are, as in a copy.
-  if tonumber(redis.call('GET', 'person') or 0) < tonumber(person) then redis.call('SET', 'person', person) end
+  -- The counter may be behind those that there are, as in a copy.
+  advance_persons(p, person)
 end
 refresh_all(p, touched, now)
 bump(p)

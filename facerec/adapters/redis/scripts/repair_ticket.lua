@@ -8,7 +8,7 @@ local owner, p, hash, now, length, other = unpack(ARGV)
 local ticket = redis.call('HGET', document(p, hash), 'ticket')
 if not ticket or ticket ~= redis.call('HGET', document(p, other), 'ticket') then return 'changed' end
 unfinish(owner, p, hash, ticket, now, length, 'another image had the same ticket')
-local new = string.format('%.0f', redis.call('INCR', 'ticket'))
+local new = new_ticket()
 redis.call('HSET', document(p, hash), 'ticket', new, 'failed_ticket', new)
 redis.call('ZADD', p .. 'images', new, hash)
 redis.call('ZADD', p .. 'state:failed', new, hash)
