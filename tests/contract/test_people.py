@@ -329,7 +329,7 @@ def test_the_history_is_bounded_and_told(stage: Stage, ann: list[Scene]) -> None
 
 
 def test_an_operation_sent_twice_is_done_once(stage: Stage, ann: list[Scene]) -> None:
-    arguments = ["", "token", "1.0", "split", "1", "new", str(ann[0].faces[0])]
+    arguments = ["", "token", "1.0", "give", "split", "1", "new", "", "1", str(ann[0].faces[0])]
     first = stage.databases.call("people_move", *arguments)
     assert stage.databases.call("people_move", *arguments) == first
     assert len(stage.people.history(ME)) == 1

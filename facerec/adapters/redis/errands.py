@@ -9,13 +9,14 @@ from facerec.adapters.redis.connection import RedisDatabases, mapped_errors
 from facerec.adapters.redis.findface_removal import finish_removal
 from facerec.adapters.redis.layout import OWN, owner_and_rest, prefix
 from facerec.adapters.redis.names import finish_names
+from facerec.adapters.redis.people_showing import finish_showing
 from facerec.errors import BadParam, InternalError
 from facerec.identity import check_hash, check_owner
 from facerec.ports import Place
 
 log = logging.getLogger(__name__)
 _ERASED = "pictures:erased"
-_FINISH = {"names": finish_names, "gallery": finish_removal}
+_FINISH = {"names": finish_names, "gallery": finish_removal, "people": finish_showing}
 
 
 class RedisErrands:

@@ -51,7 +51,8 @@ errand:<name>          string  a periodic errand of the workers was begun; expir
 {p}unfinished:names    zset    name, 0x1F, image hash: the names of images that are not finished, in the order of their letters; a
                                release that does not know it writes none, so some may be missing
 unfinished             zset    by the time when it was begun, what takes several steps: {p}names:<hash> of an image whose names
-                               are being published or withdrawn, {p}gallery:<name> of a gallery that is being removed
+                               are being published or withdrawn, {p}gallery:<name> of a gallery that is being removed,
+                               {p}people:showing
 ticket                 string  the newest ticket of an upload: milliseconds since 2026, one more than the last where that is ahead
 journal                stream  changes of the set of known faces, ids <position>-0; trimmed; op is add, remove, aside, open,
                                switch, close (`facerec.ports.JournalEntry`), or after a repair reload: what is known may be

@@ -22,6 +22,8 @@ person                    string  the greatest of them: what the release before 
 {p}people:unnamed         zset    the same of those without a name
 {p}people:hidden          zset    the same of the hidden ones, named or not
 {p}people:names           zset    name, 0x1F, id; in the order of their letters. Two persons may have one name
+{p}people:showing         hash    id of a person that is being named or hidden -> ``(`` and the face up to which that was done
+                                  (`facerec.adapters.redis.people_showing`)
 {p}people:merged          hash    id of a person that is gone -> into whom it was merged
 {p}people:history         list    the last 100 operations, newest first, as JSON: what undo needs; a merging of many faces has an
                                   entry for each step, which have the same ``chain`` and are taken back together. A release
@@ -46,6 +48,7 @@ from typing import Any
 from facerec.adapters.redis.connection import Argument, RedisDatabases, call_token, mapped_errors
 from facerec.adapters.redis.layout import OWN, prefix
 from facerec.adapters.redis.people_reading import PeopleReading, text_of
+from facerec.adapters.redis.people_showing import finish_showing
 from facerec.encodings import stack_encodings
 from facerec.errors import BadParam, Conflict, InternalError, NotFound
 from facerec.records import is_comparable, model_of
@@ -53,7 +56,7 @@ from facerec.services.people import Document, Order, Sample, Standing, check_fac
 
 _NEW = "new"
 _NOBODY = ""
-_MERGED_AT_ONCE = 1000
+_MOVED_AT_ONCE = 1000
 """Faces that one step takes: some milliseconds, in which Redis serves nobody else."""
 
 
@@ -82,21 +85,20 @@ class RedisPeople:
     def merge(self, owner: str, person: int, into: int, name: str | None = None) -> list[int]:
         choice = "" if name is None else "=" + check_person_name(name)
         contradicted: list[int] = []
-        for faces, *_ in self._steps("merge", owner, person, into, choice, _MERGED_AT_ONCE, call_token()):
+        for faces, *_ in self._steps("merge", owner, person, into, choice, _MOVED_AT_ONCE, call_token()):
             contradicted += map(int, faces)
         return contradicted
 
     def split(self, owner: str, person: int, faces: Collection[int]) -> int:
-        (new,) = self._change("move", owner, "split", person, _NEW, *check_faces(faces))
-        return int(new)
+        return int(self._give(owner, "split", person, _NEW, check_faces(faces)))
 
     def move(self, owner: str, faces: Collection[int], person: int | None, *, new: bool = False) -> int | None:
         target: Argument = _NEW if new else _NOBODY if person is None else person
-        (got,) = self._change("move", owner, "move", "", target, *check_faces(faces))
+        got = self._give(owner, "move", "", target, check_faces(faces))
         return int(got) if got else None
 
     def reject(self, owner: str, person: int, faces: Collection[int]) -> None:
-        self._change("move", owner, "not", person, _NOBODY, *check_faces(faces))
+        self._give(owner, "not", person, _NOBODY, check_faces(faces))
 
     def undo(self, owner: str) -> Document:
         steps = list(self._steps("undo", owner))
@@ -106,6 +108,19 @@ class RedisPeople:
             "persons": [int(person) for person in persons],
             "faces": sum(int(count) for *_, count in steps),
         }
+
+    def _give(self, owner: str, op: str, source: Argument, target: Argument, faces: Sequence[int]) -> Argument:
+        """Give faces to ``target`` in steps that are taken back together; returns whose they are. Raises NotFound, BadParam."""
+        pieces = [faces[start : start + _MOVED_AT_ONCE] for start in range(0, len(faces), _MOVED_AT_ONCE)]
+        chain = call_token() if len(pieces) > 1 else ""
+        if chain:
+            for piece in pieces:
+                self._change("move", owner, "try", op, source, target, chain, len(faces), *piece)
+        left = len(faces)
+        for piece in pieces:
+            (given,) = self._change("move", owner, "give", op, source, target, chain, left, *piece)
+            target, left = given.decode(), left - len(piece)
+        return target
 
     def _change(self, script: str, owner: str, *arguments: Argument) -> list[Any]:
         """Run an operation of one step. Raises NotFound, BadParam, Conflict."""
@@ -118,7 +133,7 @@ class RedisPeople:
             more, answer = self._step(script, owner, *arguments)
             yield answer
             if not more:
-                return
+                return finish_showing(self._databases, owner)
 
     def _step(self, script: str, owner: str, *arguments: Argument) -> tuple[bool, list[Any]]:
         token = call_token()

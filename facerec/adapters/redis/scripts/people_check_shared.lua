@@ -38,7 +38,9 @@ function LOOKS.face(p, face, found)
     problem('person ' .. called(found) .. ' has face ' .. face .. ', which is said to be elsewhere')
   end
   local unknown = who and (who == '' or (exists(p, who) and is_unknown(p, who)))
-  if has(p .. 'faces:unknown', face) ~= (unknown or false) then
+  local showing = who and redis.call('HGET', showing_key(p), who)
+  local is_shown = not showing or tonumber(face) <= tonumber(showing:sub(2))
+  if is_shown and has(p .. 'faces:unknown', face) ~= (unknown or false) then
     problem('face ' .. face .. ' is ' .. (unknown and 'not' or 'wrongly') .. ' among the unknown ones')
   end
   return problems

@@ -28,12 +28,11 @@ if size_of(p, source) > #faces then
   give(p, now, 'merge', faces, target, source, chain)
   return answer(p, token, {'more', denied})
 end
-local entry = {op = 'merge', at = now, persons = {source, target}, count = #faces, name = name,
-               moves = {{before = source, after = target, faces = faces}}, gone = {[source] = whole(p, source)},
-               fields = {[target] = fields_of(p, target)}, created = {}, added = {}, removed = {},
-               chain = chain}
+local entry = {op = 'merge', at = now, persons = {source, target}, count = 0, moves = {}, gone = {}, fields = {}, created = {},
+               added = {}, removed = {}, chain = chain}
 local contradicted = {}
-for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, source))) do
+-- For each of these there is more to do.
+for _, face in ipairs(redis.call('SRANDMEMBER', not_faces_key(p, source), math.ceil(most / 4))) do
   table.insert(entry.removed, {face, source})
   unlink(p, face, source)
   if redis.call('HGET', p .. 'faces:person', face) == target then
@@ -43,13 +42,20 @@ for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, source))) do
     table.insert(entry.added, {face, target})
   end
 end
-for _, face in ipairs(redis.call('SMEMBERS', not_faces_key(p, target))) do
-  if redis.call('HGET', p .. 'faces:person', face) == source then
+if redis.call('EXISTS', not_faces_key(p, source)) == 1 then
+  bump(p)
+  remember(p, entry)
+  return answer(p, token, {'more', contradicted})
+end
+for _, face in ipairs(faces) do
+  if is_linked(p, face, target) then
     unlink(p, face, target)
     table.insert(entry.removed, {face, target})
     contradicted[#contradicted + 1] = face
   end
 end
+entry.count, entry.name, entry.moves = #faces, name, {{before = source, after = target, faces = faces}}
+entry.gone, entry.fields = {[source] = whole(p, source)}, {[target] = fields_of(p, target)}
 entry.contacts = {[source] = contacts_of(p, source)}
 for _, contact in ipairs(entry.contacts[source]) do bind(p, contact, target) end
 note_person(p, target)

@@ -1,9 +1,10 @@
 -- with: people_shared
--- Give faces to somebody else. ARGV: p, token, now, op, source, target, faces ...
+-- Give faces to somebody else, some in each step. ARGV: p, token, now, 'try' (only look whether they can be given) or 'give', op,
+-- source, target, chain ('' for an operation of one step), how many faces are left to give with these, faces ...
 -- op: move, split (out of the source, into a new person) or not (out of the source, and never again into it by itself).
 -- source: the person that has all these faces, '' for any. target: a person, 'new', or '' for nobody.
 -- Returns {'ok', target}, {'not_found', reason} or {'bad', parameter, reason}.
-local p, token, now, op, source, target = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local p, token, now, does, op, source, target, chain, left = unpack(ARGV, 1, 9)
 local done = answered(p, token)
 if done then return done end
 for _, person in ipairs({source, target}) do
@@ -13,7 +14,7 @@ for _, person in ipairs({source, target}) do
 end
 
 local faces = {}
-for i = 7, #ARGV do faces[#faces + 1] = ARGV[i] end
+for i = 10, #ARGV do faces[#faces + 1] = ARGV[i] end
 local current = persons_of(p, faces)
 local moving = {}
 for _, face in ipairs(faces) do
@@ -24,8 +25,9 @@ for _, face in ipairs(faces) do
   end
   if person ~= target then moving[#moving + 1] = face end
 end
-if op == 'split' and size_of(p, source) == #moving then
+if op == 'split' and size_of(p, source) == tonumber(left) then
   return {'bad', 'faces', 'nothing would be left of person ' .. source}
 end
-if #moving > 0 then target = give(p, now, op, moving, target, source) end
+if does == 'try' then return {'ok', target} end
+if #moving > 0 then target = give(p, now, op, moving, target, source, chain ~= '' and chain or nil) end
 return answer(p, token, {'ok', target})

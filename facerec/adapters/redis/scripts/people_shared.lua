@@ -53,6 +53,24 @@ local function show_unknown(p, faces, unknown)
   if unknown then add_faces(p .. 'faces:unknown', faces) else each('ZREM', p .. 'faces:unknown', faces) end
 end
 
+-- All faces of a person are shown among the unknown ones, or none. Who has very many is named or hidden in one short step all the same:
+-- {p}people:showing says up to which face that has been done, and people_show.lua goes on.
+local SHOWN_AT_ONCE = 1000
+local function showing_key(p) return p .. 'people:showing' end
+
+local function end_showing(p, person)
+  redis.call('HDEL', showing_key(p), person)
+  if redis.call('EXISTS', showing_key(p)) == 0 then strike_out(showing_key(p)) end
+end
+
+local function show_next(p, person, after)
+  local faces = redis.call('ZRANGEBYSCORE', faces_key(p, person), after, '+inf', 'LIMIT', 0, SHOWN_AT_ONCE)
+  show_unknown(p, faces, is_unknown(p, person))
+  if #faces < SHOWN_AT_ONCE then return end_showing(p, person) end
+  redis.call('HSET', showing_key(p), person, '(' .. faces[#faces])
+  note_unfinished(showing_key(p))
+end
+
 -- Who was seen by which camera when (facerec.adapters.redis.findface): goes with the person of a face.
 local function seen_key(p, person, camera) return p .. 'person:' .. person .. ':seen:' .. camera end
 
@@ -126,9 +144,7 @@ local function edit(p, person, fields)
       redis.call('HSET', person_key(p, person), field, value)
     end
   end
-  if is_unknown(p, person) ~= unknown then
-    show_unknown(p, redis.call('ZRANGE', faces_key(p, person), 0, -1), not unknown)
-  end
+  if is_unknown(p, person) ~= unknown then show_next(p, person, '-inf') end
 end
 
 -- Persons are numbered owner by owner: one number for all would tell each owner how much the others do. The release before gives what
@@ -211,6 +227,7 @@ local function vanish(p, person)
   end
   set_name(p, person, '')
   unlist(p, person)
+  end_showing(p, person)
   redis.call('DEL', person_key(p, person), faces_key(p, person), not_faces_key(p, person))
 end
 
