@@ -9,7 +9,7 @@ from flask import Flask
 from rest.addresses import register_redirects
 from rest.calls import register_calls
 from rest.contacts import register_contacts
-from rest.context import EXTENSION
+from rest.context import EXTENSION, METRICS
 from rest.core import register_core
 from rest.dead import register_dead
 from rest.docs import register_docs
@@ -37,7 +37,7 @@ def create_app(services: Services, metrics_folder: Path | None = None) -> Flask:
     app = Flask("rest", static_folder=None)
     app.extensions[EXTENSION] = services
     app.json = FiniteJson(app)
-    metrics = Metrics(metrics_folder)
+    metrics = app.extensions[METRICS] = Metrics(metrics_folder)
     register_errors(app)
     register_calls(app, metrics)
     register_core(app)

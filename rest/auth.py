@@ -12,7 +12,7 @@ from werkzeug.datastructures import Headers
 from facerec.errors import AuthFailed, Backpressure, Forbidden
 from facerec.identity import DEFAULT_OWNER
 from facerec.ports import Tokens
-from rest.context import services
+from rest.context import AUTHENTICATED, services
 from rest.cookies import session_of
 
 _LOCAL_CLIENTS = ("127.", "::1", "::ffff:127.")
@@ -34,11 +34,12 @@ def authenticate() -> None:
 
 
 def bound_rate(caller: str) -> None:
-    """Count a request of this caller.
+    """Count a request of this caller, who is known.
 
     Raises Backpressure, and StoreUnavailable while Redis is away: hardly a route could answer without it anyhow. While it only
     takes no writes, each process counts for itself, so that what only reads goes on within the limit.
     """
+    request.environ[AUTHENTICATED] = True
     limits = services().settings.rest
     if not limits.rate_limit:
         return

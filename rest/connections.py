@@ -19,6 +19,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge, RequestHeaderFieldsTooLarge
 
+from rest.context import AUTHENTICATED
 from rest.peers import is_proxy, peer_of
 
 if TYPE_CHECKING:
@@ -39,14 +40,6 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 _PIECE = 256 * 1024
 _PIPELINED = 8 * 1024
 """Bytes that are read at once: while a body is expected, and else, when they may be many requests in a row."""
-
-
-_BUSY = b'{"code": "BACKPRESSURE", "reason": "too many requests at once; come again later"}'
-BUSY = (
-    b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 2\r\nContent-Type: application/json\r\n"
-    b"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n%s" % (len(_BUSY), _BUSY)
-)
-"""The answer to what cannot be answered soon; it must cost next to nothing."""
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]
@@ -98,6 +91,7 @@ class AppTask(WSGITask):  # type: ignore[misc]
     def build_response_header(self) -> bytes:
         if self.channel.server.is_ending:
             self.set_close_on_finish()
+        self.channel.judged(self.status, is_right=self._environ.get(AUTHENTICATED, False))
         return bytes(super().build_response_header())
 
     def set_close_on_finish(self) -> None:
@@ -110,6 +104,7 @@ class AppTask(WSGITask):  # type: ignore[misc]
         # Of what a proxy may say only this is believed.
         if self.channel.is_proxy and environ.get("HTTP_X_FORWARDED_PROTO") == "https":
             environ["wsgi.url_scheme"] = "https"
+        self._environ = environ
         return environ
 
 
@@ -177,6 +172,11 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         is_kept = self._is_kept and self.request is None
         return is_kept or self._lingers or now - self._active > QUIET
 
+    def judged(self, status: str, *, is_right: bool) -> None:
+        """The app has looked at the request's key."""
+        if is_right or status.startswith("401"):
+            self.server.refusals.judged(*self.caller, is_right=is_right)
+
     def check_client_disconnected(self) -> bool:
         """Whether the client has hung up. The event loop does not read while a request is served."""
         client: socket.socket | None = self.socket
@@ -235,9 +235,10 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         if not request.headers_finished or request.error or request.is_admitted:
             return
         request.is_admitted = True
-        if self.server.is_busy_for(self, request):
+        is_guessing = not self.is_proxy and self.server.refusals.is_guessing(*self.caller, request.path)
+        if is_guessing or self.server.is_busy_for(self, request):
             self.request, self.requests, request.completed = None, [], True
-            self.turn_away()
+            self.turn_away(is_guessing=is_guessing)
         elif request.expect_continue:
             self.send_continue()
 
@@ -264,13 +265,12 @@ class Connection(HTTPChannel):  # type: ignore[misc]
                 self.request.error, self.request.completed = error, True
                 self._take()
 
-    def turn_away(self) -> None:
+    def turn_away(self, *, is_guessing: bool = False) -> None:
         """Called by the event loop: there is no time for its request."""
         self.requests = []
         self._has_received()
-        self.server.turned_away += 1
         try:
-            self.socket.send(BUSY)
+            self.socket.send(self.server.refusals.answer(guessing=is_guessing))
         except OSError:
             self.handle_close()
         else:

@@ -7,6 +7,9 @@ from flask import current_app, g
 from rest.services import Services
 
 EXTENSION = "facerec"
+METRICS = "facerec.metrics"
+AUTHENTICATED = "facerec.authenticated"
+"""In the environment of a request when its key, or its session, turned out to be somebody's."""
 
 
 def services() -> Services:

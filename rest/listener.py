@@ -16,8 +16,9 @@ from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 
 from facerec.config import RestSettings
-from rest.connections import BUSY, Connection, Parser
+from rest.connections import Connection, Parser
 from rest.peers import is_proxy, peer_of
+from rest.refusals import Refusals
 from rest.threads import FairThreads
 
 log = logging.getLogger(__name__)
@@ -62,10 +63,12 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         settings: RestSettings,
         patience: float,
         beat: Callable[[], None],
+        refusals: Refusals,
     ) -> None:
         self.patience = patience
         self._settings = settings
         self._beat = beat
+        self.refusals = refusals
         self.is_ending = False
         self.proxies = settings.trusted_proxies
         self.receiving: Counter[tuple[str, str]] = Counter()
@@ -77,8 +80,6 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         self._refused: deque[Connection] = deque()
         self._parting: deque[socket.socket] = deque()
         self._parted = 0
-        self.turned_away = 0
-        """Since the last look."""
         self._requests = FairThreads(request_threads(settings), WAITING, "request")
         self._requests.let_run(settings.threads)
         self._probes = FairThreads(_PROBE_THREADS, WAITING, "probe")
@@ -182,11 +183,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     def _part_with(self, client: socket.socket) -> None:
         """Turn a client away, and close the connection when it has had time to read that."""
-        self.turned_away += 1
         self._parting.append(client)
         client.setblocking(False)
         try:
-            client.send(BUSY)
+            client.send(self.refusals.answer())
             client.shutdown(socket.SHUT_WR)
         except OSError as error:
             log.debug("a client that is turned away is gone: %s", error)
@@ -213,10 +213,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         for _ in range(min(self._parted, len(self._parting))):
             self._parting.popleft().close()
         self._parted = len(self._parting)
-        if self.turned_away:
-            told = {"action": "turned_away", "requests": self.turned_away}
-            log.warning("%d requests were turned away: there were too many at once", self.turned_away, extra=told)
-            self.turned_away = 0
+        self.refusals.tell()
 
     def end(self) -> None:
         """Take no more connections than are made already, and end each when it has its answer."""

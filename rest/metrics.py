@@ -37,6 +37,10 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
+    def count_refused(self, count: int) -> None:
+        """So many were answered 429 before it was known what they ask."""
+        self._requests.labels("none", "none", "429").inc(count)
+
     def text(self) -> bytes:
         """In the text format of Prometheus."""
         if self._folder is None:

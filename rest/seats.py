@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from facerec.errors import Backpressure, DeadlineExceeded
 from facerec.jobs import Reply, Request
 from facerec.ports import Requester
+from rest.refusals import RetryAfter
 from rest.threads import resting
 
 _KEPT = 8
 """One thread of so many is kept for what waits for nobody, and one at least."""
 _SLOW_VERBS = frozenset({"analyse", "enroll"})
 """What has an engine look at a picture. A search is answered beside it."""
-_RETRY_AFTER = 5
 GOOD_TIME = 1.0
 """Seconds in which an analysis should be answered."""
 _BEGIN = 3
@@ -39,13 +39,16 @@ class Shares:
         self._count = count
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
+        self._retry_after = RetryAfter()
 
     @contextmanager
     def place(self, owner: str) -> Iterator[None]:
         """Raises Backpressure."""
         with self._lock:
             if self._taken[owner] >= self._count - self._taken.total():
-                raise Backpressure("too many calls wait for the workers already; come again later", _RETRY_AFTER)
+                raise Backpressure(
+                    "too many calls wait for the workers already; come again later", self._retry_after.next()
+                )
             self._taken[owner] += 1
         try:
             yield

@@ -17,9 +17,10 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from facerec.config import RestSettings
-from rest.context import EXTENSION
+from rest.context import EXTENSION, METRICS
 from rest.listener import PATIENCE, Listener
 from rest.metrics import forget_process
+from rest.refusals import Refusals
 
 GRACE = 5.0
 """Seconds beyond the longest answer that a stopping process waits for its requests."""
@@ -38,8 +39,10 @@ class FrontWorker(Worker):  # type: ignore[misc]
 
     def run(self) -> None:
         sys.setswitchinterval(SWITCH)
+        made = self.wsgi.extensions
+        refusals = Refusals(made[EXTENSION].guesses, made[METRICS].count_refused)
         listener = self._listener = Listener(
-            self.wsgi, self.sockets[0].sock, self.app.settings, self.app.patience, self.notify
+            self.wsgi, self.sockets[0].sock, self.app.settings, self.app.patience, self.notify, refusals
         )
         while self.alive:
             self.notify()

@@ -65,7 +65,8 @@ class Fetcher(Poster, Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """The ports of one front end process. ``clock`` gives seconds since the epoch."""
+    """The ports of one front end process. ``rates`` counts requests, ``guesses`` wrong keys by address; ``clock`` gives seconds
+    since the epoch."""
 
     settings: Settings
     admissions: Admissions
@@ -79,6 +80,7 @@ class Services:
     whereabouts: Whereabouts
     sessions: Sessions
     rates: Rates
+    guesses: Rates
     pictures: Pictures
     writes: WriteChecks
     people: People

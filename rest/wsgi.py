@@ -123,6 +123,7 @@ def build_services(settings: Settings, databases: RedisDatabases) -> Services:
         whereabouts=own.whereabouts,
         sessions=RedisSessions(databases, own.tokens),
         rates=RedisRates(databases, MemoryRates()),
+        guesses=MemoryRates(),
         pictures=Pictures(own.images, own.whereabouts),
         writes=write_checks(own.admissions.check_writes, own.images),
         people=own.people,

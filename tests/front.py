@@ -614,6 +614,7 @@ class Front:
             whereabouts=self.whereabouts,
             sessions=self.sessions,
             rates=self.rates,
+            guesses=MemoryRates(),
             pictures=Pictures(self.images, self.whereabouts),
             writes=write_checks(self.admissions.check_writes, self.images),
             people=self.people,

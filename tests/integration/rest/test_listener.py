@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from facerec.adapters.memory.rates import MemoryRates
 from facerec.config import RestSettings
 from facerec.values import networks
 from rest import connections
 from rest import listener as listening
+from rest.context import AUTHENTICATED
 from rest.listener import Listener
+from rest.refusals import GUESSES_AT_ONCE, Refusals
 from tests.client import wait_until
 
 LONGEST = 30.0
@@ -39,6 +42,11 @@ class App:
         path = environ["PATH_INFO"]
         self.served.append(path)
         self.schemes.append(environ["wsgi.url_scheme"])
+        if path == "/key":
+            is_right = environ["HTTP_X_API_KEY"] == "right"
+            environ[AUTHENTICATED] = is_right
+            start_response("200 OK" if is_right else "401 Unauthorized", [])
+            return [b"ok"]
         if path == "/wait":
             assert self.may_answer.wait(LONGEST)
         body = bytes(3_000_000) if path == "/large" else b"ok"
@@ -53,10 +61,15 @@ class Door:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.beats = 0
-        self.listener = Listener(app, self.socket, RestSettings(**settings), patience, self._beat)
+        self.refused = 0
+        refusals = Refusals(MemoryRates(), self._count)
+        self.listener = Listener(app, self.socket, RestSettings(**settings), patience, self._beat, refusals)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def _count(self, refused: int) -> None:
+        self.refused += refused
 
     def _beat(self) -> None:
         self.beats += 1
@@ -316,3 +329,19 @@ def test_who_comes_and_goes_leaves_nothing(door: Callable[..., Door]) -> None:
 def test_the_loop_tells_that_it_lives(door: Callable[..., Door]) -> None:
     found = door()
     wait_until(lambda: found.beats >= 3, "it told", seconds=LONGEST)
+
+
+def test_who_guesses_keys_waits_and_who_had_a_right_one_does_not(door: Callable[..., Door]) -> None:
+    found = door()
+
+    def status(key: str, source: str = "127.0.0.1") -> int:
+        with found.connect(source) as client:
+            return ask(client, b"GET /key HTTP/1.1\r\nHost: localhost\r\nx-api-key: %s\r\n\r\n" % key.encode())
+
+    assert status("right") == 200
+    statuses = [status(f"wrong{number}") for number in range(2 * GUESSES_AT_ONCE)]
+    assert statuses[:GUESSES_AT_ONCE] == GUESSES_AT_ONCE * [401]
+    assert 429 in statuses[GUESSES_AT_ONCE:]
+    assert status("right") == 200, "from the same address"
+    assert status("wrong", "127.0.0.2") == 401, "from another"
+    wait_until(lambda: found.refused >= statuses.count(429), "they are counted", seconds=LONGEST)
