@@ -15,10 +15,12 @@ import pytest
 from facerec.adapters.rabbitmq import RabbitJobPublisher
 from facerec.adapters.rabbitmq.confirms import Message, Publish
 from facerec.adapters.rabbitmq.connection import connection_parameters
-from facerec.adapters.rabbitmq.errors import Unroutable
+from facerec.adapters.rabbitmq.errors import Unroutable, too_slow
 from facerec.adapters.rabbitmq.link import Link
+from facerec.adapters.rabbitmq.session import UNSENT
 from facerec.config import RabbitSettings
 from facerec.errors import BrokerUnavailable
+from facerec.jobs import ScanJob
 from facerec.local.servers import RabbitServer
 from facerec.topology import DEAD_QUEUE, SCAN_QUEUE, WORK_EXCHANGE
 from facerec.values import Secret
@@ -176,6 +178,26 @@ def test_unroutable_message_is_refused(direct: RabbitSettings) -> None:
             with pytest.raises(Unroutable):
                 link.call(Publish(message), time.monotonic() + TIMEOUT)
     link.close()
+
+
+def test_what_the_broker_takes_too_slowly_is_refused_before_it_fills_the_memory(rabbit: OverRabbit) -> None:
+    publisher = rabbit.publisher()
+    publisher.ping()
+    jobs = [dataclasses.replace(scan_job(ticket=ticket), body=bytes(8_000_000)) for ticket in range(12)]
+
+    def refusal(job: ScanJob) -> str:
+        try:
+            publisher.publish(job)
+        except BrokerUnavailable as error:
+            return error.reason
+        return ""
+
+    with rabbit.proxy.slow(0.005), ThreadPoolExecutor(len(jobs)) as threads:
+        reasons = list(threads.map(refusal, jobs))
+    refused = reasons.count(too_slow().reason)
+    # Another is begun while no more than UNSENT bytes wait.
+    assert refused >= len(jobs) - UNSENT // 8_000_000 - 1
+    until(lambda: _publishes(publisher))
 
 
 def test_memory_alarm(rabbit: OverRabbit, direct: RabbitSettings, rabbit_server: RabbitServer) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pika import BasicProperties
 from pika.channel import Channel
 
-from facerec.adapters.rabbitmq.errors import ConnectionLost, Refused, Unroutable
+from facerec.adapters.rabbitmq.errors import ConnectionLost, Refused, Unroutable, too_slow
 from facerec.adapters.rabbitmq.link import Operation
 from facerec.adapters.rabbitmq.session import Session
 
@@ -62,8 +62,12 @@ class Confirms:
         if self._waiting is not None:
             self._waiting.append(operation)
             return
+        if self._session.is_clogged:
+            operation.fail(too_slow())
+            return
         message = operation.message
         self._channel.basic_publish(message.exchange, message.key, message.body, message.properties, mandatory=True)
+        operation.message = replace(message, body=b"")  # whoever waits no longer would keep it until the broker answers
         self._tag += 1
         self._unconfirmed[self._tag] = operation
 

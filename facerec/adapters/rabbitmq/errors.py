@@ -17,6 +17,7 @@ from pika.exceptions import (
 
 from facerec.errors import BrokerUnavailable, ConfigError
 
+_SLOW_RETRY_AFTER = 5
 CLIENT_ERRORS = (AMQPError, AMQPConnectorException, ChannelError, ReentrancyError, OSError)
 """Everything that pika raises, and everything that a socket, a name lookup or TLS does (all of them are OSError)."""
 
@@ -58,6 +59,11 @@ def lost(error: BaseException) -> ConnectionLost:
     mine = ConnectionLost(f"the connection to RabbitMQ was lost: {describe(error)}")
     mine.__cause__ = error
     return mine
+
+
+def too_slow() -> BrokerUnavailable:
+    """The broker takes what was sent to it before more slowly than more comes."""
+    return BrokerUnavailable("RabbitMQ takes messages more slowly than they come", _SLOW_RETRY_AFTER)
 
 
 def wrong_topology(error: ChannelClosedByBroker) -> ConfigError:

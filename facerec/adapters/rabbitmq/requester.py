@@ -15,7 +15,7 @@ from pika import BasicProperties
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByClient
 
-from facerec.adapters.rabbitmq.errors import ConnectionLost, Refused, Unroutable, lost
+from facerec.adapters.rabbitmq.errors import ConnectionLost, Refused, Unroutable, lost, too_slow
 from facerec.adapters.rabbitmq.link import Declare, Link, Operation
 from facerec.adapters.rabbitmq.session import Session
 from facerec.config import RabbitSettings
@@ -122,6 +122,10 @@ class _Call(Operation[Reply]):
     def _ask(self, channel: Channel) -> None:
         self._session.progress += 1
         if self._abandoned or not channel.is_open:
+            return
+        if self._session.is_clogged:
+            self.fail(too_slow())
+            self._hang_up()
             return
         properties = BasicProperties(
             headers=self._request.headers_with(_left(self._request)),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from facerec.adapters.rabbitmq.confirms import Confirms
 
 log = logging.getLogger(__name__)
+UNSENT = 32 * 1024 * 1024
+"""Bytes, which are in memory."""
 
 
 class Session:
@@ -67,6 +69,15 @@ class Session:
             on_close_callback=self._ended,
             custom_ioloop=self._loop,
         )
+
+    @property
+    def is_clogged(self) -> bool:
+        """Whether so much waits for the broker to take it that no more messages should be added.
+
+        Those whose senders wait no longer are among it: pika cannot take back what it was given. In public it does not tell.
+        """
+        transport = self.connection._transport
+        return transport is not None and transport.get_write_buffer_size() > UNSENT
 
     def redeclare(self, done: Callable[[], None]) -> None:
         """Declare the topology again, then call ``done``; the session ends when that is refused."""
