@@ -36,11 +36,12 @@ def fill(databases: RedisDatabases, count: int) -> None:
     generator = np.random.default_rng(1)
     RedisFaceBook(databases).add_gallery(DEFAULT_OWNER, "half")
     admissions, commits, position = RedisAdmissions(databases), RedisCommits(databases), 0
-    for number in range(count // PER_IMAGE):
-        rows = (generator.standard_normal((PER_IMAGE, 128)) * 0.08).astype(np.float32)
+    each = min(PER_IMAGE, count // 2)
+    for number in range(count // each):
+        rows = (generator.standard_normal((each, 128)) * 0.08).astype(np.float32)
         job = scan_job(admissions, f"{number}.jpg")
         ticket = commits.begin([job])[0].image_ticket
-        ids = tuple(face_id(ticket, place) for place in range(PER_IMAGE))
+        ids = tuple(face_id(ticket, place) for place in range(each))
         enrolment = Enrolment(Wish(galleries=("half",)), ids) if number % 2 else None
         faces = tuple(Face(Box(1, 30, 30, 1), (), 1.0, row, Model.HOG) for row in rows)
         # Strangers match nobody, so the rule has nothing to compare.
@@ -80,9 +81,11 @@ def over_http(stack: Stack, ids: tuple[int, ...], gallery: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--faces", type=int, default=100_000)
+    parser.add_argument("--faces", type=int, default=100_000, help="at least 2")
     parser.add_argument("--calls", type=int, default=200)
     wanted = parser.parse_args()
+    if wanted.faces < 2:
+        parser.error("--faces: at least 2")
     with private_servers() as (redis, rabbit, folder):
         databases = RedisDatabases(redis_settings_of(redis))
         fill(databases, wanted.faces)
