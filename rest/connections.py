@@ -326,8 +326,10 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     # When time is over
 
-    def check(self, now: float) -> None:
-        """Called now and then: whether the client still has time."""
+    def check(self, now: float, late: float) -> None:
+        """Called now and then: whether the client still has time. ``late``: seconds for which nobody has read what he sent."""
+        self.until += late
+        self._active += late
         if self._lingers:
             pass
         elif self.total_outbufs_len:

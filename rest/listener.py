@@ -75,7 +75,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         """By caller, how many bodies come."""
         self.by_peer: dict[str, set[Connection]] = {}
         self._connections = _descriptors(CONNECTIONS)
-        self._next_look = 0.0
+        self._looked = self._polled = time.monotonic()
         self._held: Counter[str] = Counter()
         self._refused: deque[Connection] = deque()
         self._parting: deque[socket.socket] = deque()
@@ -103,7 +103,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             if flags:
                 poll.register(number, flags)
         events = poll.poll(0 if self._refused else int(1000 * seconds))
-        begun = time.monotonic()
+        begun = self._polled = time.monotonic()
         for number, flags in events:
             if number in self._map:
                 wasyncore.readwrite(self._map[number], flags)
@@ -202,14 +202,16 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     def _look(self) -> None:
         """Now and then: whose time is over."""
         now = time.monotonic()
-        if now < self._next_look:
+        if now < self._looked + _ROUND:
             return
-        self._next_look = now + _ROUND
+        # What clients have sent since the system was asked last is not read yet: that is not their fault.
+        late = now - max(self._looked, self._polled)
+        self._looked = now
         self._beat()
         self._held.clear()
         for connection in list(self.active_channels.values()):
             self._held[connection.peer] += connection.held
-            connection.check(now)
+            connection.check(now, late)
         for _ in range(min(self._parted, len(self._parting))):
             self._parting.popleft().close()
         self._parted = len(self._parting)

@@ -17,6 +17,10 @@ from facerec.services.grouping import Neighbour
 from facerec.services.grouping_follower import Follower, search_in
 from tests.faces import analysis, scan_job
 
+BEFORE = 2**40
+"""The newest ticket before a test that must know its ids: they follow it, as long as it is ahead of the time."""
+FIRST, SECOND, THIRD = (face_id(BEFORE + number, 0) for number in (1, 2, 3))
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -27,10 +31,12 @@ class Scene:
 
 
 class Stage:
-    """Over one empty Redis. ``people`` are the operations, `scan` and `group` make faces for them."""
+    """Over one empty Redis, whose newest ticket is ``before``. ``people`` are the operations, `scan` and `group` make faces."""
 
-    def __init__(self, databases: RedisDatabases, worker: str = "worker-1") -> None:
+    def __init__(self, databases: RedisDatabases, worker: str = "worker-1", *, before: int | None = None) -> None:
         self.databases = databases
+        if before is not None:
+            databases.client(OWN).set("ticket", before)
         self.admissions = RedisAdmissions(databases)
         self.commits = RedisCommits(databases)
         self.people = RedisPeople(databases)

@@ -15,7 +15,7 @@ from facerec.errors import DeadlineExceeded, StoreUnavailable
 from facerec.jobs import Reply, Request
 from facerec.model import parse_model
 from tests.front import OTHER_TOKEN, TOKEN, Front
-from tests.people_stage import Scene, Stage
+from tests.people_stage import BEFORE, FIRST, Scene, Stage
 from tests.services_client import ServicesClient
 
 MINE = {"Authorization": f"Token {TOKEN}"}
@@ -26,7 +26,7 @@ Call = Any
 @pytest.fixture
 def stage(databases: RedisDatabases) -> Stage:
     """Three people with 4, 3 and 2 pictures (persons 1, 2 and 3), and a stray."""
-    stage = Stage(databases)
+    stage = Stage(databases, before=BEFORE)
     stage.scenes = [[stage.scan(10.0 * n + 0.05 * m) for m in range(4 - n)] for n in range(3)]  # type: ignore[attr-defined]
     stage.stray = stage.scan(2.0)  # type: ignore[attr-defined]
     stage.group()
@@ -263,11 +263,11 @@ WRONG_PARAMETERS = [
     ("POST", "/people/1/merge", {"into": True}, "into"),
     ("POST", "/people/1/merge", {"into": 1}, "into"),
     ("POST", "/people/1/split", {"faces": []}, "faces"),
-    ("POST", "/people/1/split", {"faces": ["4096"]}, "faces.0"),
-    ("POST", "/people/2/split", {"faces": [4096]}, "faces"),
-    ("POST", "/people/2/not", {"faces": [4096]}, "faces"),
-    ("POST", "/faces/4096/person", {}, "person"),
-    ("POST", "/faces/4096/person", {"person": "Ann"}, "person"),
+    ("POST", "/people/1/split", {"faces": [str(FIRST)]}, "faces.0"),
+    ("POST", "/people/2/split", {"faces": [FIRST]}, "faces"),
+    ("POST", "/people/2/not", {"faces": [FIRST]}, "faces"),
+    ("POST", f"/faces/{FIRST}/person", {}, "person"),
+    ("POST", f"/faces/{FIRST}/person", {"person": "Ann"}, "person"),
     ("POST", "/faces/x/person", {"person": 1}, "face"),
     ("POST", "/people/undo?times=2", None, "times"),
 ]
@@ -286,13 +286,13 @@ MISSING = [
     ("PATCH", "/people/99", {"name": "Ann"}),
     ("POST", "/people/99/merge", {"into": 1}),
     ("POST", "/people/1/merge", {"into": 99}),
-    ("POST", "/people/99/split", {"faces": [4096]}),
+    ("POST", "/people/99/split", {"faces": [FIRST]}),
     ("POST", "/people/1/split", {"faces": [999 * 4096]}),
     ("POST", "/people/1/split", {"faces": [1 << 62]}),
     ("POST", "/people/1/split", {"faces": [-4096]}),
-    ("POST", "/people/99/not", {"faces": [4096]}),
-    ("POST", "/faces/4096/person", {"person": 99}),
-    ("POST", "/faces/4096/person", {"person": -1}),
+    ("POST", "/people/99/not", {"faces": [FIRST]}),
+    ("POST", f"/faces/{FIRST}/person", {"person": 99}),
+    ("POST", f"/faces/{FIRST}/person", {"person": -1}),
     ("POST", f"/faces/{999 * 4096}/person", {"person": 1}),
 ]
 
@@ -310,9 +310,9 @@ EVERY_CALL = [
     ("GET", "/faces?person=none", None),
     ("PATCH", "/people/1", {"name": "Ann"}),
     ("POST", "/people/1/merge", {"into": 2}),
-    ("POST", "/people/1/split", {"faces": [4096]}),
-    ("POST", "/people/1/not", {"faces": [4096]}),
-    ("POST", "/faces/4096/person", {"person": 2}),
+    ("POST", "/people/1/split", {"faces": [FIRST]}),
+    ("POST", "/people/1/not", {"faces": [FIRST]}),
+    ("POST", f"/faces/{FIRST}/person", {"person": 2}),
     ("POST", "/people/undo", None),
 ]
 

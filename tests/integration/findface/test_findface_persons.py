@@ -158,8 +158,10 @@ def test_friends_and_history(client: Client) -> None:
 
 def test_persons_of_owners_never_meet(client_of: Callable[[], Client]) -> None:
     one, two = client_of(), client_of()
-    first = one.post_face(showing("ann"))[0]["person_id"]
-    second = two.post_face(showing("ann"))[0]["person_id"]
-    assert first != second
-    two.call("GET", f"/person/id/{first}", 404)
-    assert two.call("POST", "/history/search", json={"person_id": first})["results"] == []
+    mine = [one.post_face(showing(who))[0] for who in ("ann", "bob")]
+    theirs = two.post_face(showing("ann"))[0]
+    assert theirs["person_id"] == mine[0]["person_id"], "each owner's are numbered by themselves"
+    seen = two.call("POST", "/history/search", json={"person_id": theirs["person_id"]})["results"]
+    assert [face["id"] for face in seen] == [theirs["id"]]
+    two.call("GET", f"/person/id/{mine[1]['person_id']}", 404)
+    assert two.call("POST", "/history/search", json={"person_id": mine[1]["person_id"]})["results"] == []

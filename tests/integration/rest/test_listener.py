@@ -345,3 +345,22 @@ def test_who_guesses_keys_waits_and_who_had_a_right_one_does_not(door: Callable[
     assert status("right") == 200, "from the same address"
     assert status("wrong", "127.0.0.2") == 401, "from another"
     wait_until(lambda: found.refused >= statuses.count(429), "they are counted", seconds=LONGEST)
+
+
+def test_what_the_loop_itself_is_late_is_not_the_clients_fault(
+    door: Callable[..., Door], stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = door(patience=0.5)
+    held = threading.Event()
+    handle_accept = found.listener.handle_accept
+
+    def accept_late() -> None:
+        handle_accept()
+        if not held.is_set():
+            held.set()
+            threading.Event().wait(3.0)
+
+    monkeypatch.setattr(found.listener, "handle_accept", accept_late)
+    client = stack.enter_context(found.connect())
+    assert held.wait(LONGEST)
+    assert ask(client) == 200
