@@ -62,9 +62,9 @@ class Shares:
 class ConcurrencyLimit:
     """How many analyses at once the workers answer in good time, found by trying.
 
-    One more with each round of answers in time, a third fewer when one is late (additive increase, multiplicative decrease, as in
-    RFC 5681). An answer is late when it took longer than GOOD_TIME, and twice as long as the quickest of late: a picture may
-    take its time for itself.
+    One more with each round of answers in time while so many were asked (as in RFC 7661), a third fewer when one is late (additive
+    increase, multiplicative decrease, as in RFC 5681). An answer is late when it took longer than GOOD_TIME, and twice as long as the
+    quickest of late: a picture may take its time for itself.
     """
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -74,12 +74,13 @@ class ConcurrencyLimit:
         self._cut = float("-inf")
         self.limit = float(min(most, _BEGIN))
 
-    def note(self, seconds: float) -> None:
-        """An answer took so long."""
+    def note(self, seconds: float, *, was_full: bool = True) -> None:
+        """An answer took so long; ``was_full``: as many as may were asked at once."""
         self._quickest = min(seconds, self._quickest * _FORGETTING)
         now = self._clock()
         if seconds <= max(GOOD_TIME, 2 * self._quickest):
-            self.limit = min(self._most, self.limit + 1 / self.limit)
+            if was_full:
+                self.limit = min(self._most, self.limit + 1 / self.limit)
         elif now - seconds > self._cut:  # those that were asked before the last cut tell nothing of it
             self._cut = now
             self.limit = max(1.0, self.limit * 2 / 3)
@@ -150,12 +151,12 @@ class SeatedRequester:
                 return self._timed(request, is_gone)
 
     def _timed(self, request: Request, is_gone: Callable[[], bool]) -> Reply:
-        start = time.monotonic()
+        start, was_full = time.monotonic(), self._turns.running >= self.concurrency.limit
         try:
             return self._requester.call(request, is_gone)
         finally:
             if not is_gone():
-                self.concurrency.note(time.monotonic() - start)
+                self.concurrency.note(time.monotonic() - start, was_full=was_full)
 
     def close(self) -> None:
         self._requester.close()

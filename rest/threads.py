@@ -46,21 +46,22 @@ class FairThreads:
     """So many ``threads``, for which at most ``waiting`` requests wait.
 
     Callers take turns (fair queueing), and one gets another thread only while more are free than he has: who sends a thousand
-    requests at once waits for himself. When the line is full, the newest request of whoever has most in it gives way. Of requests
-    with a body above ``large`` bytes at most ``larges`` are served at once, because each takes several times its body in memory.
+    requests at once waits for himself. When the line is full, the newest request of whoever has most in it gives way. No
+    more are served at once than have ``bodies`` bytes of bodies together, because each takes several times that in memory, unless
+    it is one alone.
 
     No request is begun while as many run as `let_run` says, beside those that are `resting`.
     """
 
-    def __init__(self, threads: int, waiting: int, name: str, *, large: int = 1 << 20, larges: int = 2) -> None:
+    def __init__(self, threads: int, waiting: int, name: str, *, bodies: int = 16 << 20) -> None:
         self._most_running = threads
         self._waiting = waiting
-        self._large, self._larges = large, larges
+        self._most_bytes, self._bytes_served = bodies, 0
         self._lines: OrderedDict[Hashable, deque[Servable]] = OrderedDict()
         self._served: Counter[Hashable] = Counter()
         self._resting: Counter[Hashable] = Counter()
         self._changed = threading.Condition()
-        self._count = self._larges_served = 0
+        self._count = 0
         self._ended = False
         names = (f"{name}-{number}" for number in range(threads))
         self._threads = [threading.Thread(target=self._serve, name=each, daemon=True) for each in names]
@@ -117,7 +118,7 @@ class FairThreads:
 
     def _serve(self) -> None:
         while (taken := self._next()) is not None:
-            caller, is_large, request = taken
+            caller, size, request = taken
             _here.rest = partial(self._rest, caller)
             try:
                 request.service()
@@ -125,14 +126,14 @@ class FairThreads:
                 # A bug, or memory that was not there: this thread serves the next one.
                 log.exception("a request could not be served")
             with self._changed:
-                self._larges_served -= is_large
+                self._bytes_served -= size
                 self._served[caller] -= 1
                 if not self._served[caller]:
                     del self._served[caller]
                     del self._resting[caller]
 
-    def _next(self) -> tuple[Hashable, bool, Servable] | None:
-        """The next request, whose it is and whether it is large; None at the end."""
+    def _next(self) -> tuple[Hashable, int, Servable] | None:
+        """The next request, whose it is and the bytes of its body; None at the end."""
         with self._changed:
             while (taken := self._take()) is None:
                 if self._ended and not self._lines:
@@ -142,15 +143,16 @@ class FairThreads:
                 self._changed.notify()  # what waits may be for another thread, which nobody told of it when it came
             return taken
 
-    def _take(self) -> tuple[Hashable, bool, Servable] | None:
+    def _take(self) -> tuple[Hashable, int, Servable] | None:
         free = len(self._threads) - self._served.total()
         may_run = self._most_running - self._served.total() + self._resting.total()
         for caller, line in self._lines.items():
-            is_large = line[0].body_size > self._large
+            size = line[0].body_size
+            is_too_much = bool(size and self._bytes_served) and self._bytes_served + size > self._most_bytes
             runs = self._served[caller] - self._resting[caller]
-            if runs >= min(free, may_run) or (is_large and self._larges_served >= self._larges):
+            if is_too_much or runs >= min(free, may_run):
                 continue
-            self._larges_served += is_large
+            self._bytes_served += size
             self._served[caller] += 1
             request = line.popleft()
             self._count -= 1
@@ -158,5 +160,5 @@ class FairThreads:
                 self._lines.move_to_end(caller)
             else:
                 del self._lines[caller]
-            return caller, is_large, request
+            return caller, size, request
         return None

@@ -25,13 +25,18 @@ class Place:
 
 
 class Line:
-    """Safe for many threads."""
+    """Safe for many threads.
+
+    Whoever takes urgent tasks alone gets them first: the children of the others give way to all other programs.
+    """
 
     def __init__(self) -> None:
         self._urgent: deque[Place] = deque()
         self._bulk: deque[Place] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._for_urgent = 0
+        """Who waits for urgent tasks alone."""
 
     def put(self, place: Place, *, urgent: bool) -> None:
         with self._changed:
@@ -43,11 +48,13 @@ class Line:
         """The next task, once there is one; None when the line is closed."""
         with self._changed:
             while not self._closed:
-                if self._urgent:
+                if len(self._urgent) > (0 if urgent_only else self._for_urgent):
                     return self._urgent.popleft()
                 if self._bulk and not urgent_only:
                     return self._bulk.popleft()
+                self._for_urgent += urgent_only
                 self._changed.wait()
+                self._for_urgent -= urgent_only
             return None
 
     def close(self) -> None:

@@ -161,6 +161,14 @@ def test_pictures_that_take_long_by_themselves_change_nothing() -> None:
     assert concurrency.limit == 12
 
 
+def test_few_calls_tell_nothing_of_how_many_would_be_answered_in_time() -> None:
+    concurrency = ConcurrencyLimit(12, Clock())
+    before = concurrency.limit
+    for _ in range(100):
+        concurrency.note(0.1, was_full=False)
+    assert concurrency.limit == before
+
+
 def test_of_those_that_were_asked_before_the_pace_was_cut_none_cuts_it_again() -> None:
     clock = Clock()
     concurrency = ConcurrencyLimit(12, clock)

@@ -117,9 +117,9 @@ def test_in_a_full_line_the_newest_of_who_has_most_gives_way(queue: Queue) -> No
     assert sorted(queue.served[3:]) == ["ann", "greedy", "greedy"]
 
 
-def test_only_some_large_bodies_are_served_at_once(queue: Queue) -> None:
+def test_bodies_that_are_served_at_once_have_so_many_bytes_together(queue: Queue) -> None:
     threads = queue.threads(8)
-    large = [queue.ask(threads, f"owner{n}", body_size=2_000_000) for n in range(3)]
+    large = [queue.ask(threads, f"owner{n}", body_size=7_000_000) for n in range(3)]
     for request in large[:2]:
         assert request.begun.wait(LONGEST)
     small = queue.ask(threads, "ann")
@@ -128,6 +128,19 @@ def test_only_some_large_bodies_are_served_at_once(queue: Queue) -> None:
     assert not large[2].begun.is_set()
     large[0].may_end.set()
     assert large[2].begun.wait(LONGEST)
+
+
+def test_a_body_that_is_too_large_beside_others_is_served_alone(queue: Queue) -> None:
+    threads = queue.threads(8)
+    first, huge = (queue.ask(threads, owner, body_size=size) for owner, size in (("ann", 1_000), ("bob", 50_000_000)))
+    assert first.begun.wait(LONGEST)
+    assert not huge.begun.wait(0.2)
+    first.may_end.set()
+    assert huge.begun.wait(LONGEST)
+    later = queue.ask(threads, "cem", body_size=1_000)
+    assert not later.begun.wait(0.2)
+    huge.may_end.set()
+    assert later.begun.wait(LONGEST)
 
 
 def test_when_few_may_run_who_waits_for_a_worker_does_not_count(queue: Queue) -> None:
