@@ -63,8 +63,8 @@ class ConcurrencyLimit:
     """How many analyses at once the workers answer in good time, found by trying.
 
     One more with each round of answers in time while so many were asked (as in RFC 7661), a third fewer when one is late (additive
-    increase, multiplicative decrease, as in RFC 5681). An answer is late when it took longer than GOOD_TIME, and twice as long as the
-    quickest of late: a picture may take its time for itself.
+    increase, multiplicative decrease, as in RFC 5681). An answer is late when it took longer than GOOD_TIME, and twice as long as
+    the quickest of late: a picture may take its time for itself.
     """
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -87,37 +87,58 @@ class ConcurrencyLimit:
 
 
 class FairTurns:
-    """At most so many at once as ``limit`` says; the others wait, and owners take turns."""
+    """At most so many at once as ``limit`` says; the others wait, and owners take turns. An owner begins another only while room is
+    left for somebody else, who then need not wait until one has ended."""
 
     def __init__(self, limit: Callable[[], float]) -> None:
         self._limit = limit
         self._changed = threading.Condition()
         self._lines: OrderedDict[str, deque[object]] = OrderedDict()
-        self.running = 0
+        self._running: Counter[str] = Counter()
 
     @contextmanager
     def turn(self, owner: str, seconds: float, is_gone: Callable[[], bool]) -> Iterator[None]:
         """Wait for the turn, for so long. Raises DeadlineExceeded, also when whoever asked is gone."""
         with self._changed:
             self._wait(owner, time.monotonic() + seconds, is_gone)
-            self.running += 1
+            self._running[owner] += 1
         try:
             yield
         finally:
             with self._changed:
-                self.running -= 1
+                self._running[owner] -= 1
+                if not self._running[owner]:
+                    del self._running[owner]
                 self._changed.notify_all()
+
+    @property
+    def running(self) -> int:
+        with self._changed:
+            return self._running.total()
 
     @property
     def waiting(self) -> int:
         with self._changed:
             return sum(map(len, self._lines.values()))
 
+    def is_full(self, owner: str) -> bool:
+        """Whether the owner has to wait before another begins."""
+        with self._changed:
+            return self._is_full(owner)
+
+    def _is_full(self, owner: str) -> bool:
+        return self._running.total() + (owner in self._running) >= self._limit()
+
+    def _next(self) -> object:
+        """The place that has the next turn; None while nobody has it."""
+        owner = next((owner for owner in self._lines if not self._is_full(owner)), None)
+        return None if owner is None else self._lines[owner][0]
+
     def _wait(self, owner: str, until: float, is_gone: Callable[[], bool]) -> None:
         line, place = self._lines.setdefault(owner, deque()), object()
         line.append(place)
         try:
-            while self.running >= self._limit() or next(iter(self._lines)) != owner or line[0] is not place:
+            while self._next() is not place:
                 left = until - time.monotonic()
                 if left <= 0 or is_gone():
                     raise DeadlineExceeded("the workers had no time for this call")
@@ -151,7 +172,7 @@ class SeatedRequester:
                 return self._timed(request, is_gone)
 
     def _timed(self, request: Request, is_gone: Callable[[], bool]) -> Reply:
-        start, was_full = time.monotonic(), self._turns.running >= self.concurrency.limit
+        start, was_full = time.monotonic(), self._turns.is_full(request.owner)
         try:
             return self._requester.call(request, is_gone)
         finally:

@@ -108,6 +108,23 @@ def test_owners_take_turns(pool: ThreadPoolExecutor) -> None:
     assert order == ["ann", "ann", "bob", "cem", "ann", "ann"]
 
 
+def test_room_is_left_for_an_owner_who_has_none_running(pool: ThreadPoolExecutor) -> None:
+    turns, may_end = FairTurns(lambda: 2.5), threading.Event()
+
+    def ask(owner: str) -> None:
+        with turns.turn(owner, 30, lambda: False):
+            assert may_end.wait(30)
+
+    for count, owner in enumerate(["ann", "ann", "ann"], 1):
+        pool.submit(ask, owner)
+        wait_until(lambda n=count: turns.waiting + turns.running == n, "it is there", seconds=30)  # type: ignore[misc]
+    assert (turns.running, turns.waiting) == (2, 1)
+    pool.submit(ask, "bob")
+    wait_until(lambda: turns.running == 3, "bob need not wait", seconds=30)
+    assert turns.waiting == 1
+    may_end.set()
+
+
 def test_who_gets_no_turn_in_time_or_is_gone_waits_no_longer() -> None:
     turns = FairTurns(lambda: 0)
     with pytest.raises(DeadlineExceeded), turns.turn("ann", 0.01, lambda: False):
