@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from flask import Blueprint, Flask, Response, current_app, request
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
@@ -65,18 +65,28 @@ def register_docs(app: Flask) -> None:
 @describes(Operation("This description", answer=dict[str, Any], public=True))
 def get_openapi() -> Response:
     no_query(request)
-    return jsonify(openapi(current_app))
+    return openapi_of("/")
 
 
 def openapi(app: Flask) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of every route of ``app`` that has an operation.
-
-    Made once: the routes stay, it takes long, and nobody needs a token to ask for it.
-    """
+    """The OpenAPI 3.1 document of every route of ``app`` that has an operation. Made once: the routes stay."""
     if _MADE not in app.extensions:
         app.extensions[_MADE] = _openapi(app)
     made: dict[str, Any] = app.extensions[_MADE]
     return made
+
+
+def openapi_of(path: str) -> Response:
+    """The document of the routes below ``path``, which comes from no client.
+
+    As JSON made once, too: it takes long, and nobody needs a token to ask for it.
+    """
+    texts: dict[str, str] = current_app.extensions.setdefault(_TEXTS, {})
+    if path not in texts:
+        whole = openapi(current_app)
+        below = {each: item for each, item in whole["paths"].items() if each.startswith(path)}
+        texts[path] = current_app.json.dumps(whole | {"paths": below})
+    return Response(texts[path], mimetype="application/json")
 
 
 def _openapi(app: Flask) -> dict[str, Any]:
@@ -100,7 +110,7 @@ def _openapi(app: Flask) -> dict[str, Any]:
     }
 
 
-_MADE = "facerec_openapi"
+_MADE, _TEXTS = "facerec_openapi", "facerec_openapi_json"
 _SECURITY = {
     "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Token <t>, or Bearer <t>"},
     "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

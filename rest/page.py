@@ -21,8 +21,15 @@ def register_page(app: Flask) -> None:
 
 @describes(Operation("This description, for people", media="text/html", public=True))
 def get_docs() -> str:
-    """Made from the same document as /openapi.json, so neither can say what the other does not."""
+    """Made from the same document as /openapi.json, so neither can say what the other does not; once, as that."""
     no_query(request)
+    if _MADE not in current_app.extensions:
+        current_app.extensions[_MADE] = _docs()
+    made: str = current_app.extensions[_MADE]
+    return made
+
+
+def _docs() -> str:
     document = openapi(current_app)
     schemas = document["components"]["schemas"]
     operations = [
@@ -33,6 +40,9 @@ def get_docs() -> str:
     return render_template(
         "docs.html", version=facerec.__version__, operations=operations, schemas=schemas, schema=describe_schema
     )
+
+
+_MADE = "facerec_docs"
 
 
 def describe_schema(schema: Mapping[str, Any]) -> Markup:

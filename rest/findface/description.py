@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, jsonify
+from flask import Blueprint, Flask, Response, jsonify
 
 from facerec.errors import NotFound
-from rest.docs import Operation, describes, openapi
+from rest.docs import Operation, describes, openapi_of
 
 
 def register_description(app: Flask) -> None:
@@ -24,15 +24,9 @@ def register_description(app: Flask) -> None:
 def _described(version: str) -> Any:
     @describes(Operation(f"Description of /{version}", answer=dict[str, Any], public=True))
     def get_description() -> Response:
-        return jsonify(description_of(current_app, version))
+        return openapi_of(f"/{version}/")
 
     return get_description
-
-
-def description_of(app: Flask, version: str) -> dict[str, Any]:
-    """OpenAPI of the routes under one version."""
-    whole = openapi(app)
-    return whole | {"paths": {path: item for path, item in whole["paths"].items() if path.startswith(f"/{version}/")}}
 
 
 @describes(Operation("Versions of this interface", answer=dict[str, Any], public=True))
@@ -44,4 +38,4 @@ def get_versions() -> Response:
 def get_version(version: str) -> Response:
     if version not in {"v0", "v1"}:
         raise NotFound("there is no such version")
-    return jsonify(description_of(current_app, version))
+    return openapi_of(f"/{version}/")
