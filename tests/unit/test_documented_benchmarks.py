@@ -29,4 +29,4 @@ def test_what_is_told_can_be_called(name: str, options: tuple[str, ...]) -> None
 
 
 def test_all_are_looked_at() -> None:
-    assert {("engine", ()), ("pipeline", ("--only",)), ("ledger", ("--minutes", "--seed"))} <= set(CALLS)
+    assert {("engine", ()), ("pipeline", ("--only",)), ("ledger", ("--minutes", "--seed", "--without"))} <= set(CALLS)
