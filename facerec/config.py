@@ -115,6 +115,7 @@ class RestSettings:
     queue_limit: int = 100_000
     rate_limit: float = 0.0
     rate_burst: int = 100
+    guess_limit: float = 5.0
     trusted_proxies: tuple[Network, ...] = ()
     tokens_file: Path | None = None
     api_key: Secret = field(default_factory=lambda: Secret(""))
@@ -365,6 +366,7 @@ def _rest(env: Environment) -> RestSettings:
         queue_limit=env.get("QUEUE_LIMIT", at_least(1), default.queue_limit),
         rate_limit=env.get("RATE_LIMIT", between(0, 1e6), default.rate_limit),
         rate_burst=env.get("RATE_BURST", at_least(1), default.rate_burst),
+        guess_limit=env.get("GUESS_LIMIT", between(0, 1e6), default.guess_limit),
         trusted_proxies=env.get("TRUSTED_PROXIES", networks, default.trusted_proxies),
         tokens_file=env.get("TOKENS_FILE", Path, default.tokens_file),
         api_key=env.secret("FACE_MODEL_API_KEY"),

@@ -16,8 +16,8 @@ from facerec.ports import Rates
 
 log = logging.getLogger(__name__)
 
-GUESSES, GUESSES_AT_ONCE = 5.0, 50
-"""Wrong keys a second that an address may send, and how many at once."""
+GUESSES_AT_ONCE = 50
+"""Wrong keys that an address may send at once."""
 LOGIN = "/session"
 """Where a key comes in the body."""
 _KNOWN = 10_000
@@ -59,13 +59,19 @@ class RetryAfter:
 class Refusals:
     """Used by the event loop; only `judged` is called by other threads.
 
-    ``guesses`` counts wrong keys by address. ``counted`` is told now and then how many requests were refused.
+    ``guesses`` counts wrong keys by address, of which each may send ``limit`` a second, any number when that is 0. ``counted`` is
+    told now and then how many requests were refused.
     """
 
     def __init__(
-        self, guesses: Rates, counted: Callable[[int], None], clock: Callable[[], float] = time.monotonic
+        self,
+        guesses: Rates,
+        limit: float,
+        counted: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._guesses = guesses
+        self._limit = limit
         self._counted = counted
         self._clock = clock
         self._retry_after = RetryAfter(clock)
@@ -85,7 +91,7 @@ class Refusals:
                     self._known.popitem(last=False)
                 return
             self._known.pop(digest, None)
-            wait = self._guesses.take(peer, GUESSES, GUESSES_AT_ONCE)
+            wait = self._guesses.take(peer, self._limit, GUESSES_AT_ONCE) if self._limit else 0.0
             if wait > 0:
                 self._barred[peer] = self._clock() + wait
 

@@ -40,7 +40,7 @@ class FrontWorker(Worker):  # type: ignore[misc]
     def run(self) -> None:
         sys.setswitchinterval(SWITCH)
         made = self.wsgi.extensions
-        refusals = Refusals(made[EXTENSION].guesses, made[METRICS].count_refused)
+        refusals = Refusals(made[EXTENSION].guesses, self.app.settings.guess_limit, made[METRICS].count_refused)
         listener = self._listener = Listener(
             self.wsgi, self.sockets[0].sock, self.app.settings, self.app.patience, self.notify, refusals
         )

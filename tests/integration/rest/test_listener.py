@@ -62,7 +62,7 @@ class Door:
         self.port = self.socket.getsockname()[1]
         self.beats = 0
         self.refused = 0
-        refusals = Refusals(MemoryRates(), self._count)
+        refusals = Refusals(MemoryRates(), 5.0, self._count)
         self.listener = Listener(app, self.socket, RestSettings(**settings), patience, self._beat, refusals)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

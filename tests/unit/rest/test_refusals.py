@@ -32,7 +32,7 @@ def counted() -> list[int]:
 
 @pytest.fixture
 def refusals(clock: Clock, counted: list[int]) -> Refusals:
-    return Refusals(MemoryRates(clock), counted.append, clock)
+    return Refusals(MemoryRates(clock), 5.0, counted.append, clock)
 
 
 def guess(refusals: Refusals, peer: str = PEER) -> None:
@@ -73,6 +73,12 @@ def test_after_many_wrong_keys_an_unknown_one_waits(refusals: Refusals, clock: C
     assert not refusals.is_guessing(PEER, "", "/"), "the page wants none"
     assert not refusals.is_guessing("192.0.2.2", "another", "/images")
     clock.now += 60
+    assert not refusals.is_guessing(PEER, "another", "/images")
+
+
+def test_without_a_limit_nobody_waits(clock: Clock, counted: list[int]) -> None:
+    refusals = Refusals(MemoryRates(clock), 0.0, counted.append, clock)
+    guess(refusals)
     assert not refusals.is_guessing(PEER, "another", "/images")
 
 
