@@ -100,8 +100,8 @@ class RestSettings:
 
     ``event_streams`` clients of a process may listen to events, on threads beyond ``threads``; those of one owner take half of
     them at most. ``rate_limit`` requests a second, and ``rate_burst`` at once, a token may make of all front doors together; 0
-    means as many as it likes. ``trusted_proxies`` are believed when they say that a client came by https, and are not counted as
-    one client.
+    means as many as it likes. So does ``guess_limit`` 0 for wrong keys a second of an address. ``trusted_proxies`` are believed
+    when they say that a client came by https, and are not counted as one client.
     Addresses in answers begin with ``public_url``; without one with ``host`` and ``port``, never with what a request calls us.
     """
 
