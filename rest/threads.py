@@ -46,16 +46,18 @@ class FairThreads:
     """So many ``threads``, for which at most ``waiting`` requests wait.
 
     Callers take turns (fair queueing), and one gets another thread only while more are free than he has: who sends a thousand
-    requests at once waits for himself. When the line is full, the newest request of whoever has most in it gives way. No
-    more are served at once than have ``bodies`` bytes of bodies together, because each takes several times that in memory, unless
-    it is one alone.
+    requests at once waits for himself. When the line is full, the newest request of whoever has most in it gives way.
+
+    Those with a body above ``large`` bytes have at most ``bodies`` bytes together while they are served, because each takes several
+    times that in memory; one that is larger alone is served alone. None overtakes another that waits for that.
 
     No request is begun while as many run as `let_run` says, beside those that are `resting`.
     """
 
-    def __init__(self, threads: int, waiting: int, name: str, *, bodies: int = 16 << 20) -> None:
+    def __init__(self, threads: int, waiting: int, name: str, *, large: int = 1 << 20, bodies: int = 16 << 20) -> None:
         self._most_running = threads
         self._waiting = waiting
+        self._large = large
         self._most_bytes, self._bytes_served = bodies, 0
         self._lines: OrderedDict[Hashable, deque[Servable]] = OrderedDict()
         self._served: Counter[Hashable] = Counter()
@@ -133,7 +135,7 @@ class FairThreads:
                     del self._resting[caller]
 
     def _next(self) -> tuple[Hashable, int, Servable] | None:
-        """The next request, whose it is and the bytes of its body; None at the end."""
+        """The next request, whose it is and the bytes of its body, 0 unless it is large; None at the end."""
         with self._changed:
             while (taken := self._take()) is None:
                 if self._ended and not self._lines:
@@ -146,11 +148,14 @@ class FairThreads:
     def _take(self) -> tuple[Hashable, int, Servable] | None:
         free = len(self._threads) - self._served.total()
         may_run = self._most_running - self._served.total() + self._resting.total()
+        room = self._most_bytes - self._bytes_served
         for caller, line in self._lines.items():
-            size = line[0].body_size
-            is_too_much = bool(size and self._bytes_served) and self._bytes_served + size > self._most_bytes
+            size = line[0].body_size if line[0].body_size > self._large else 0
             runs = self._served[caller] - self._resting[caller]
-            if is_too_much or runs >= min(free, may_run):
+            if runs >= min(free, may_run):
+                continue
+            if size and self._bytes_served and size > room:
+                room = 0
                 continue
             self._bytes_served += size
             self._served[caller] += 1

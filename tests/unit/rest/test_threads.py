@@ -132,15 +132,28 @@ def test_bodies_that_are_served_at_once_have_so_many_bytes_together(queue: Queue
 
 def test_a_body_that_is_too_large_beside_others_is_served_alone(queue: Queue) -> None:
     threads = queue.threads(8)
-    first, huge = (queue.ask(threads, owner, body_size=size) for owner, size in (("ann", 1_000), ("bob", 50_000_000)))
+    first, huge = (queue.ask(threads, who, body_size=size) for who, size in (("ann", 2_000_000), ("bob", 50_000_000)))
     assert first.begun.wait(LONGEST)
     assert not huge.begun.wait(0.2)
     first.may_end.set()
     assert huge.begun.wait(LONGEST)
-    later = queue.ask(threads, "cem", body_size=1_000)
+    later, small = queue.ask(threads, "cem", body_size=2_000_000), queue.ask(threads, "dan", body_size=1_000)
+    assert small.begun.wait(LONGEST)
     assert not later.begun.wait(0.2)
     huge.may_end.set()
     assert later.begun.wait(LONGEST)
+
+
+def test_no_large_body_overtakes_one_that_waits_for_room(queue: Queue) -> None:
+    threads = queue.threads(8)
+    first = queue.ask(threads, "ann", body_size=9_000_000)
+    assert first.begun.wait(LONGEST)
+    waits = queue.ask(threads, "bob", body_size=9_000_000)
+    fits = queue.ask(threads, "cem", body_size=2_000_000)
+    assert not fits.begun.wait(0.2), "else others could keep bob from his turn for ever"
+    first.may_end.set()
+    assert waits.begun.wait(LONGEST)
+    assert fits.begun.wait(LONGEST)
 
 
 def test_when_few_may_run_who_waits_for_a_worker_does_not_count(queue: Queue) -> None:
