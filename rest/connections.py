@@ -36,6 +36,8 @@ LINGER_BYTES = 64 * 1024 * 1024
 """How long, and for how many bytes, a client that was answered early may go on sending."""
 QUIET = 1.0
 """Seconds after which a connection without a request may have to make room for another."""
+_LOGIN = "in the body"
+"""Stands for such a key, whatever it is: it is never noted as right."""
 _NO_LINGER = struct.pack("ii", 1, 0)
 _PIECE = 256 * 1024
 _PIPELINED = 8 * 1024
@@ -155,6 +157,12 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return self.peer, headers.get("X_API_KEY") or headers.get("AUTHORIZATION") or headers.get("COOKIE") or ""
 
     @property
+    def _key(self) -> str:
+        """What may be guessed: the key of the request, or the word for one that comes in the body; nothing where none comes."""
+        request = self.requests[0] if self.requests else self.request
+        return _LOGIN if request and (request.command, request.path) == ("POST", "/session") else self.caller[1]
+
+    @property
     def body_size(self) -> int:
         return self.requests[0].body_bytes_received if self.requests else 0
 
@@ -175,7 +183,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def judged(self, status: str, *, is_right: bool) -> None:
         """The app has looked at the request's key."""
         if is_right or status.startswith("401"):
-            self.server.refusals.judged(*self.caller, is_right=is_right)
+            self.server.refusals.judged(self.peer, self._key, is_right=is_right)
 
     def check_client_disconnected(self) -> bool:
         """Whether the client has hung up. The event loop does not read while a request is served."""
@@ -235,7 +243,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         if not request.headers_finished or request.error or request.is_admitted:
             return
         request.is_admitted = True
-        is_guessing = not self.is_proxy and self.server.refusals.is_guessing(*self.caller, request.path)
+        is_guessing = not self.is_proxy and self.server.refusals.is_guessing(self.peer, self._key)
         if is_guessing or self.server.is_busy_for(self, request):
             self.request, self.requests, request.completed = None, [], True
             self.turn_away(is_guessing=is_guessing)

@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 
 GUESSES_AT_ONCE = 50
 """Wrong keys that an address may send at once."""
-LOGIN = "/session"
-"""Where a key comes in the body."""
 _KNOWN = 10_000
 """Keys that were right lately, of which a hash is kept."""
 _SOONEST, _LATEST = 2.0, 60.0
@@ -81,7 +79,9 @@ class Refusals:
         self._refused = {_TOO_MANY: 0, _GUESSING: 0}
 
     def judged(self, peer: str, key: str, *, is_right: bool) -> None:
-        """A key that came from ``peer`` was right, or wrong; nothing is a key, too."""
+        """A key that came from ``peer`` was right, or wrong. Who sent none has guessed none."""
+        if not key:
+            return
         digest = _digest(key)
         with self._lock:
             if is_right:
@@ -95,9 +95,9 @@ class Refusals:
             if wait > 0:
                 self._barred[peer] = self._clock() + wait
 
-    def is_guessing(self, peer: str, key: str, path: str) -> bool:
+    def is_guessing(self, peer: str, key: str) -> bool:
         """Whether too many wrong keys came from ``peer``, and this one was not right lately."""
-        if not self._barred or not (key or path == LOGIN):
+        if not self._barred or not key:
             return False
         return self._barred.get(peer, 0.0) > self._clock() and _digest(key) not in self._known
 

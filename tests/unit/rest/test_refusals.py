@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from facerec.adapters.memory.rates import MemoryRates
-from rest.refusals import GUESSES_AT_ONCE, LOGIN, Refusals, RetryAfter
+from rest.refusals import GUESSES_AT_ONCE, Refusals, RetryAfter
 
 PEER = "192.0.2.1"
 
@@ -68,26 +68,31 @@ def test_when_few_are_refused_they_may_come_soon_again(clock: Clock) -> None:
 
 def test_after_many_wrong_keys_an_unknown_one_waits(refusals: Refusals, clock: Clock) -> None:
     guess(refusals)
-    assert refusals.is_guessing(PEER, "another", "/images")
-    assert refusals.is_guessing(PEER, "", LOGIN), "there the key is in the body"
-    assert not refusals.is_guessing(PEER, "", "/"), "the page wants none"
-    assert not refusals.is_guessing("192.0.2.2", "another", "/images")
+    assert refusals.is_guessing(PEER, "another")
+    assert not refusals.is_guessing(PEER, ""), "the page wants none"
+    assert not refusals.is_guessing("192.0.2.2", "another")
     clock.now += 60
-    assert not refusals.is_guessing(PEER, "another", "/images")
+    assert not refusals.is_guessing(PEER, "another")
+
+
+def test_who_sends_no_key_guesses_none(refusals: Refusals) -> None:
+    for _ in range(10 * GUESSES_AT_ONCE):
+        refusals.judged(PEER, "", is_right=False)
+    assert not refusals.is_guessing(PEER, "another")
 
 
 def test_without_a_limit_nobody_waits(clock: Clock, counted: list[int]) -> None:
     refusals = Refusals(MemoryRates(clock), 0.0, counted.append, clock)
     guess(refusals)
-    assert not refusals.is_guessing(PEER, "another", "/images")
+    assert not refusals.is_guessing(PEER, "another")
 
 
 def test_a_key_that_was_right_goes_on_until_it_is_wrong(refusals: Refusals) -> None:
     refusals.judged(PEER, "right", is_right=True)
     guess(refusals)
-    assert not refusals.is_guessing(PEER, "right", "/images")
+    assert not refusals.is_guessing(PEER, "right")
     refusals.judged(PEER, "right", is_right=False)
-    assert refusals.is_guessing(PEER, "right", "/images")
+    assert refusals.is_guessing(PEER, "right")
 
 
 def test_whoever_is_refused_is_told_why_and_when_to_come(refusals: Refusals) -> None:
