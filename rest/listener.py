@@ -75,6 +75,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         """By caller, how many bodies come."""
         self.by_peer: dict[str, set[Connection]] = {}
         self._connections = _descriptors(CONNECTIONS)
+        self._lived = 0.0
         self._looked = self._polled = time.monotonic()
         self._held: Counter[str] = Counter()
         self._refused: deque[Connection] = deque()
@@ -107,9 +108,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         for number, flags in events:
             if number in self._map:
                 wasyncore.readwrite(self._map[number], flags)
-            self._look()
+            self._live()
         for _ in range(len(self._refused)):
             self._refused.popleft().service()
+        self._check()
         # The loop has the threads wait when it is late: Python runs one of them at a time, and the loop is how all are answered.
         is_late = time.monotonic() - begun > LATE
         self._requests.let_run(RUNNING_WHEN_LATE if is_late else self._settings.threads)
@@ -164,7 +166,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
                 self.channel_class(self, client, address, self.adj, map=self._map)
             else:
                 self._part_with(client)
-            self._look()
+            self._live()
 
     def _has_room(self, host: str) -> bool:
         """While connections are many a peer may have another only while more are free than it has, or in place of one of its own
@@ -196,18 +198,24 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     # Deadlines, and the end
 
     def readable(self) -> bool:
-        self._look()
         return bool(self.accepting)
 
-    def _look(self) -> None:
-        """Now and then: whose time is over."""
+    def _live(self) -> None:
+        """Now and then, also in a turn that takes long."""
+        now = time.monotonic()
+        if now >= self._lived + _ROUND:
+            self._lived = now
+            self._beat()
+
+    def _check(self) -> None:
+        """Now and then, when all is read that had come before the turn: whose time is over."""
+        self._live()
         now = time.monotonic()
         if now < self._looked + _ROUND:
             return
         # What clients have sent since the system was asked last is not read yet: that is not their fault.
         late = now - max(self._looked, self._polled)
         self._looked = now
-        self._beat()
         self._held.clear()
         for connection in list(self.active_channels.values()):
             self._held[connection.peer] += connection.held

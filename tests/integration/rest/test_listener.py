@@ -42,6 +42,9 @@ class App:
         path = environ["PATH_INFO"]
         self.served.append(path)
         self.schemes.append(environ["wsgi.url_scheme"])
+        if path == "/session":
+            start_response("401 Unauthorized", [])
+            return [b"no"]
         if path == "/key":
             is_right = environ["HTTP_X_API_KEY"] == "right"
             environ[AUTHENTICATED] = is_right
@@ -364,3 +367,17 @@ def test_what_the_loop_itself_is_late_is_not_the_clients_fault(
     client = stack.enter_context(found.connect())
     assert held.wait(LONGEST)
     assert ask(client) == 200
+
+
+def test_who_guesses_in_the_body_waits_and_the_page_stays(door: Callable[..., Door]) -> None:
+    found = door()
+
+    def status(method: str, path: str) -> int:
+        with found.connect() as client:
+            return ask(client, f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode())
+
+    asked = [status("GET", "/session") for _ in range(2 * GUESSES_AT_ONCE)]
+    assert asked == 2 * GUESSES_AT_ONCE * [401], "no key is no guess"
+    assert 429 in [status("POST", "/session") for _ in range(2 * GUESSES_AT_ONCE)]
+    assert status("GET", "/session") == 401
+    assert status("GET", "/") == 200

@@ -212,7 +212,7 @@ def test_slow_clients_do_not_hold_the_threads() -> None:
 @pytest.mark.parametrize("path", ["/openapi.json", "/static/js/main.js"])
 def test_clients_that_do_not_read_their_answers_do_not_hold_the_threads(path: str) -> None:
     asks = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 1000
-    with running("2", "3.0") as server, contextlib.ExitStack() as stack:
+    with running("2", "1.0") as server, contextlib.ExitStack() as stack:
         for _ in range(4):
             connection = stack.enter_context(server.connect())
             connection.settimeout(1)
