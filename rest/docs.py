@@ -122,7 +122,8 @@ def _describe(operation: Operation, arguments: list[str]) -> dict[str, Any]:
         "summary": operation.summary,
         "parameters": [_parameter("path", name, _of_path(operation, name), True) for name in arguments],
         "responses": {str(operation.status): _answer(operation)}
-        | {str(status): _error() for status in operation.errors},
+        # Whoever asks for too much, or guesses keys, gets 429 whatever he asks for.
+        | {str(status): _error() for status in sorted({*operation.errors, 429})},
     }
     if operation.query:
         schema = operation.query.model_json_schema()

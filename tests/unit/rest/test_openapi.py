@@ -59,5 +59,11 @@ def test_errors_are_described_as_they_are(front: Front) -> None:
     assert set(responses) == {"202", "400", "401", "403", "413", "415", "422", "429", "502", "503", "504"}
 
 
+def test_every_operation_may_be_asked_too_often(front: Front) -> None:
+    operations = [each for path in described(front)["paths"].values() for each in path.values()]
+
+    assert all("429" in operation["responses"] for operation in operations)
+
+
 def test_it_is_served(client: FlaskClient) -> None:
     assert "/scan/image/{name}" in client.get("/openapi.json").get_json()["paths"]
