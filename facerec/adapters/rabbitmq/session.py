@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 UNSENT = 32 * 1024 * 1024
-"""Bytes, which are in memory."""
+"""Bytes that may wait in memory for the broker to take them when another message is added."""
 
 
 class Session:
