@@ -16,7 +16,7 @@ cd "$(dirname "$0")"
 ensure_tools() {
     ensure_servers || say "Redis or RabbitMQ could not be installed: the tests that need them are skipped"
     has apt-get || return 0
-    has chromium || has google-chrome || apt_install chromium || say "chromium could not be installed: no browser tests"
+    has chromium-headless-shell || apt_install chromium-headless-shell || has chromium || has google-chrome || say "no Chromium: no browser tests"
     { has php && php -m | grep -qx curl; } || apt_install php-cli php-curl || say "php could not be installed: no PHP client test"
     has promtool || apt_install prometheus || say "prometheus could not be installed: no tests of alerts"
     # Images can be built only where a process may have mounts of its own.

@@ -146,6 +146,7 @@ def stack_environment(redis: RedisSettings, rabbit: RabbitSettings, **more: str)
         "RABBITMQ_PASSWORD": rabbit.password.reveal(),
         "RABBITMQ_VHOST": rabbit.vhost,
         "MODEL_CACHE": str(ROOT / ".cache" / "models"),
+        "WORKERS": "1",
         **more,
     }
 

@@ -18,7 +18,8 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
 )
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The headless shell is the same engine without the browser's own windows, whose pages cost more than the tested ones."""
 
 
 def chromium_path() -> str | None:
