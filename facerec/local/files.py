@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> Path:
-    """Write ``text``; nobody else can read it, not even for a moment."""
+    """Make or replace the file in one step, as another command may read it meanwhile. Nobody else can read it, not even for a
+    moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    number, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # for its owner alone
+    with os.fdopen(number, "w", encoding="utf-8") as file:
         file.write(text)
-    return path
+    return Path(part).replace(path)
 
 
 def new_password() -> str:

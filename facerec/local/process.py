@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facerec.errors import FacerecError
+from facerec.local.files import write_private
 from facerec.local.ports import listens
 
 POLL = 0.02
@@ -108,7 +109,7 @@ class BackgroundProcess:
             )
         identity = Identity.of(self._child.pid)
         if identity is not None:
-            self.pid_file.write_text(json.dumps({"pid": identity.pid, "started": identity.started}), encoding="utf-8")
+            write_private(self.pid_file, json.dumps({"pid": identity.pid, "started": identity.started}))
         if self._outlives:
             _OUTLIVING.append(self._child)
         else:

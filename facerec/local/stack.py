@@ -18,6 +18,7 @@ from pathlib import Path
 from facerec import service_file
 from facerec.config import for_commands, is_set, load_settings
 from facerec.errors import ConfigError
+from facerec.local.files import write_private
 from facerec.local.parts import Part, ProgramPart, defaults, server_part
 from facerec.local.ports import claim, is_free
 from facerec.local.process import ProcessFailed, wait_until
@@ -196,7 +197,7 @@ class LocalStack:
         self._remember(facts)
 
     def _remember(self, facts: dict[str, int | str]) -> None:
-        self._file.write_text(json.dumps(facts), encoding="utf-8")
+        write_private(self._file, json.dumps(facts))
 
     def _remembered(self) -> dict[str, int | str]:
         facts: dict[str, int | str] = json.loads(self._file.read_text(encoding="utf-8"))
