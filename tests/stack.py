@@ -6,13 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from facerec.adapters.redis import RedisDatabases
+from facerec.adapters.redis.layout import OWN
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.ports import free_port
+from facerec.local.servers import RabbitServer
+from tests.brokers import empty_queues
 from tests.client import LONGEST, Client, wait_until
+from tests.conftest import own_room, redis_settings_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -74,10 +81,12 @@ class Stack(Client):
         self.port = free_port()
         super().__init__(f"http://127.0.0.1:{self.port}", token)
         self.folder = folder
+        self.redis, self.rabbit = redis, rabbit
         self.environment = stack_environment(redis, rabbit, REST_PORT=str(self.port), **environment)
         self.rest: Process | None = None
         self.workers: list[Process] = []
         self._wanted = workers
+        self._are_plain = True
 
     def __enter__(self) -> Self:
         try:
@@ -104,7 +113,25 @@ class Stack(Client):
     def start_worker(self, **environment: str) -> Process:
         worker = Process("worker", self.environment | environment, self.folder / f"worker{len(self.workers)}.log")
         self.workers.append(worker)
+        self._are_plain = self._are_plain and not environment
         return worker
+
+    def empty(self) -> None:
+        """Throw away whatever the servers hold, for the next test of a module; its workers are those that it began with."""
+        running = [worker for worker in self.workers if worker.running]
+        if len(running) != self._wanted or not self._are_plain:
+            for worker in running:
+                worker.kill()
+            running = []
+        self.workers, self._are_plain = running, True
+        empty_queues(self.rabbit)
+        with closing(RedisDatabases(self.redis)) as databases:
+            databases.client(OWN).flushall()
+        if self.rest is None or not self.rest.running:
+            self.start_rest()
+        while len(self.workers) < self._wanted:
+            self.start_worker()
+        self.wait_ready()
 
     def close(self) -> None:
         self.session.close()
@@ -129,6 +156,16 @@ class Stack(Client):
     def _fail_if_dead(self) -> None:
         dead = [worker for worker in self.workers if not worker.running]
         assert not dead, f"a worker ended\n{self.log_tails()}"
+
+
+@contextmanager
+def own_stack(rabbit_server: RabbitServer, folder: Path, **environment: str) -> Iterator[Stack]:
+    """A service for one module of tests, with a Redis and a virtual host of its own; each test begins with `Stack.empty`."""
+    with (
+        own_room(folder, rabbit_server) as (redis, rabbit),
+        Stack(redis_settings_of(redis), rabbit, folder, **environment) as stack,
+    ):
+        yield stack
 
 
 def stack_environment(redis: RedisSettings, rabbit: RabbitSettings, **more: str) -> dict[str, str]:

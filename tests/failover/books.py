@@ -69,10 +69,10 @@ def check_nothing_is_lost(stack: Stack, book: Book, settings: RedisSettings) -> 
             return not open_hashes
 
         wait_until(ended, "all accepted pictures ended", stack.log_tails, SETTLING)
-        # A picture whose answer was lost may be on its way, too.
+        # A picture whose answer was lost may be on its way, too, or be known without a message: then it waits for LOST_AFTER.
         others = {key.decode() for key in databases.client().zrange("images", 0, -1)}
         open_hashes |= others & {entry.hash for entry in book.entries}
-        wait_until(ended, "all others ended", stack.log_tails, SETTLING)
+        wait_until(ended, "all others ended", stack.log_tails, SETTLING + 2 * float(LIMITS["LOST_AFTER"]))
         found = balance(book, databases)
         assert (found.lost, found.unexpected) == ([], []), found
         assert found.done + found.failed == found.accepted

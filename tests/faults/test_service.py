@@ -18,15 +18,21 @@ from facerec.topology import SCAN_QUEUE
 from tests.client import wait_until
 from tests.conftest import own_servers, rabbit_settings_of, redis_settings_of
 from tests.drawings import drawing, showing
-from tests.stack import Stack
+from tests.stack import Stack, own_stack
 
 QUICK = {"ENGINE": "fake", "WORKERS": "1", "RETRY_BASE": "0.1", "RABBITMQ_TIMEOUT": "2", "REDIS_TIMEOUT": "2"}
 
 
-@pytest.fixture
-def stack(redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path) -> Iterator[Stack]:
-    with Stack(redis_settings, rabbit_settings, tmp_path, **QUICK) as running:
+@pytest.fixture(scope="module")
+def whole_stack(rabbit_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with own_stack(rabbit_server, tmp_path_factory.mktemp("stack"), **QUICK) as running:
         yield running
+
+
+@pytest.fixture
+def stack(whole_stack: Stack) -> Stack:
+    whole_stack.empty()
+    return whole_stack
 
 
 class _NoJob(ScanJob):
@@ -39,10 +45,8 @@ class _NoJob(ScanJob):
         return {"facerec-version": 1, "owner": "../../etc", "hash": "x", "ticket": -1}
 
 
-def test_a_hostile_message_ends_among_the_dead_and_its_neighbours_do_not(
-    stack: Stack, rabbit_settings: RabbitSettings
-) -> None:
-    publisher, letters = RabbitJobPublisher(rabbit_settings), RabbitDeadLetters(rabbit_settings)
+def test_a_hostile_message_ends_among_the_dead_and_its_neighbours_do_not(stack: Stack) -> None:
+    publisher, letters = RabbitJobPublisher(stack.rabbit), RabbitDeadLetters(stack.rabbit)
     neighbours = [stack.scan(drawing(), f"{n}.png") for n in range(5)]
     publisher.publish(_NoJob("default", "x", "x", 1, 0.0, b"\x80\x04\x95 no picture and no pickle"))
     neighbours += [stack.scan(drawing(), f"{n}.png") for n in range(5, 10)]
@@ -53,21 +57,20 @@ def test_a_hostile_message_ends_among_the_dead_and_its_neighbours_do_not(
     publisher.close()
 
 
-def test_a_body_that_is_not_what_its_hash_says_is_refused(stack: Stack, rabbit_settings: RabbitSettings) -> None:
-    publisher, letters = RabbitJobPublisher(rabbit_settings), RabbitDeadLetters(rabbit_settings)
+def test_a_body_that_is_not_what_its_hash_says_is_refused(stack: Stack) -> None:
+    publisher, letters = RabbitJobPublisher(stack.rabbit), RabbitDeadLetters(stack.rabbit)
     publisher.publish(ScanJob("default", "0" * 64, "a.png", 7, 0.0, drawing()))
     wait_until(lambda: letters.count() == 1, "it lies among the dead letters")
     assert stack.session.get(f"{stack.url}/images/{'0' * 64}", timeout=30).status_code == 404
     publisher.close()
 
 
-def test_a_message_that_comes_twice_is_done_once(
-    stack: Stack, rabbit_settings: RabbitSettings, databases: RedisDatabases
-) -> None:
+def test_a_message_that_comes_twice_is_done_once(stack: Stack) -> None:
+    databases = RedisDatabases(stack.redis)
     body = showing("ann")
     image_hash = stack.scan(body, "a.png")
     stack.wait_ended([image_hash])
-    publisher = RabbitJobPublisher(rabbit_settings)
+    publisher = RabbitJobPublisher(stack.rabbit)
     job = ScanJob(
         "default", image_hash, "a.png", int(databases.client(OWN).hget(f"image:{image_hash}", "ticket")), 0.0, body
     )
@@ -80,6 +83,7 @@ def test_a_message_that_comes_twice_is_done_once(
     assert databases.client(FACES).llen(image_hash) == 1
     assert databases.client(HASH_TO_NAMES).smembers(image_hash) == {b"a.png"}
     publisher.close()
+    databases.close()
 
 
 @pytest.mark.parametrize(

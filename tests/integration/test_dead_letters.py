@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pika
@@ -13,16 +12,17 @@ import pytest
 
 from facerec.adapters.rabbitmq import RabbitDeadLetters, RabbitJobPublisher
 from facerec.adapters.rabbitmq.connection import connection_parameters
-from facerec.adapters.redis import RedisAdmissions, RedisDatabases, RedisLetterIndex
-from facerec.config import RabbitSettings, RedisSettings
+from facerec.adapters.redis import RedisAdmissions, RedisDatabases, RedisErrands, RedisLetterIndex
+from facerec.config import RabbitSettings
 from facerec.identity import image_hash
 from facerec.jobs import ScanJob
 from facerec.letters import buried_headers, dead_letter
+from facerec.local.servers import RabbitServer
 from facerec.services.dead import LetterBox
 from facerec.topology import DEAD_QUEUE, queues
 from tests.client import wait_until
 from tests.drawings import drawing
-from tests.stack import Stack
+from tests.stack import Stack, own_stack
 
 QUICK = {"ENGINE": "fake", "WORKERS": "1", "ATTEMPTS": "1", "JOB_TIME_LIMIT": "2"}
 
@@ -88,13 +88,22 @@ class Place:
         return found
 
 
+@pytest.fixture(scope="module")
+def whole_place(rabbit_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("dead")
+    with (
+        own_stack(rabbit_server, folder, **QUICK, IMAGE_STORE=f"file://{folder}/images") as stack,
+        closing(RedisDatabases(stack.redis)) as databases,
+    ):
+        yield Place(stack, stack.rabbit, databases)
+
+
 @pytest.fixture
-def place(
-    redis_settings: RedisSettings, rabbit_settings: RabbitSettings, databases: RedisDatabases, tmp_path: Path
-) -> Iterator[Place]:
-    more = QUICK | {"IMAGE_STORE": f"file://{tmp_path}/images"}
-    with Stack(redis_settings, rabbit_settings, tmp_path, **more) as stack:
-        yield Place(stack, rabbit_settings, databases)
+def place(whole_place: Place) -> Place:
+    """Empty; its worker leaves letters alone, whose `tidy` the tests call at moments of their choice."""
+    whole_place.stack.empty()
+    assert RedisErrands(whole_place.databases).turn("letters", 3600.0)
+    return whole_place
 
 
 def test_a_picture_that_failed_was_sent_again_and_done_leaves_nothing_when_it_is_erased(place: Place) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import pytest
 
 from facerec.adapters.redis import RedisDatabases
 from facerec.config import RabbitSettings, RedisSettings
+from facerec.local.servers import RabbitServer
 from facerec.services.webhooks import signature
 from tests.client import wait_until
 from tests.drawings import drawing, showing
-from tests.stack import Stack
+from tests.stack import Stack, own_stack
 
 
 class Receiver:
@@ -58,12 +60,17 @@ def receiver() -> Iterator[Receiver]:
     made.close()
 
 
-@pytest.fixture
-def stack(redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path) -> Iterator[Stack]:
-    with Stack(
-        redis_settings, rabbit_settings, tmp_path, ENGINE="fake", ALLOW_FETCH_FROM="127.0.0.1/32", ATTEMPTS="1"
-    ) as found:
+@pytest.fixture(scope="module")
+def whole_stack(rabbit_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    more = {"ENGINE": "fake", "ALLOW_FETCH_FROM": "127.0.0.1/32", "ATTEMPTS": "1"}
+    with own_stack(rabbit_server, tmp_path_factory.mktemp("stack"), **more) as found:
         yield found
+
+
+@pytest.fixture
+def stack(whole_stack: Stack) -> Stack:
+    whole_stack.empty()
+    return whole_stack
 
 
 def set_webhook(stack: Stack, url: str) -> str:
@@ -89,6 +96,12 @@ def test_done_and_failed_are_told_and_signed(stack: Stack, receiver: Receiver) -
     (failed,) = (json.loads(body)["image"] for _, body in receiver.calls if b"image.failed" in body)
     assert (failed["reason"], failed["names"]) == ("UNREADABLE_IMAGE", ["bad.png"])
     wait_until(lambda: webhook(stack)["last_status"] == 200, "the last call is shown", stack.log_tails)
+
+
+@pytest.fixture
+def databases(stack: Stack) -> Iterator[RedisDatabases]:
+    with closing(RedisDatabases(stack.redis)) as opened:
+        yield opened
 
 
 def test_a_receiver_that_fails_is_called_again(stack: Stack, receiver: Receiver, databases: RedisDatabases) -> None:

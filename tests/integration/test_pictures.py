@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,24 +17,32 @@ from PIL import Image
 
 from facerec.adapters.redis import RedisDatabases
 from facerec.config import RabbitSettings, RedisSettings
+from facerec.local.servers import RabbitServer
 from tests.client import wait_until
 from tests.drawings import drawing, showing
-from tests.stack import Stack
+from tests.stack import Stack, own_stack
 from tests.stopwatch import stopwatch
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "pictures"
-
-
-@pytest.fixture
-def stack(
-    redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path, folder: Path
-) -> Iterator[Stack]:
-    environment = {"ENGINE": "fake", "IMAGE_STORE": folder.as_uri(), "ATTEMPTS": "1"}
-    with Stack(redis_settings, rabbit_settings, tmp_path, **environment) as found:
+@pytest.fixture(scope="module")
+def whole_stack(rabbit_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    place = tmp_path_factory.mktemp("stack")
+    store = (place / "pictures").as_uri()
+    with own_stack(rabbit_server, place, ENGINE="fake", ATTEMPTS="1", IMAGE_STORE=store) as found:
         yield found
+
+
+@pytest.fixture
+def folder(whole_stack: Stack) -> Path:
+    return whole_stack.folder / "pictures"
+
+
+@pytest.fixture
+def stack(whole_stack: Stack, folder: Path) -> Stack:
+    whole_stack.empty()
+    for pictures in folder.glob("*"):
+        shutil.rmtree(pictures)
+    return whole_stack
 
 
 def files_in(folder: Path) -> list[str]:
@@ -82,7 +92,7 @@ def test_an_image_sent_again_after_erasure_has_its_pictures(stack: Stack) -> Non
         assert stack.session.delete(f"{stack.url}/images/{image_hash}", timeout=30).json()["pictures"]["removed"] == 5
 
 
-def test_erasures_in_mid_job_leave_nothing(stack: Stack, folder: Path, databases: RedisDatabases) -> None:
+def test_erasures_in_mid_job_leave_nothing(stack: Stack, folder: Path) -> None:
     bodies = [showing("ann") for _ in range(60)]
     hashes = [stack.scan(body, f"{n}.png") for n, body in enumerate(bodies)]
     for image_hash in hashes:
@@ -91,7 +101,8 @@ def test_erasures_in_mid_job_leave_nothing(stack: Stack, folder: Path, databases
     stack.wait_ended([last])
 
     wait_until(lambda: len(files_in(folder)) == 5, "only the last image's pictures are left", stack.log_tails)
-    assert databases.client().hlen("pictures:erased") == 0
+    with closing(RedisDatabases(stack.redis)) as databases:
+        assert databases.client().hlen("pictures:erased") == 0
 
 
 def test_a_store_that_is_away_holds_jobs_back(stack: Stack, folder: Path) -> None:

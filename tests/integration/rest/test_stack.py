@@ -20,21 +20,27 @@ from facerec.adapters.rabbitmq.log_reader import LogReader
 from facerec.adapters.redis import RedisDatabases, RedisTokens
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.local.ports import free_port
+from facerec.local.servers import RabbitServer
 from rest import models
 from tests.client import wait_until
 from tests.drawings import drawing, showing
 from tests.integration.rest.web import answering, redirecting, site
-from tests.stack import ROOT, Stack, stack_environment
+from tests.stack import ROOT, Stack, own_stack, stack_environment
 
 TIMEOUT = 60
 
 
-@pytest.fixture
-def stack(redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path) -> Iterator[Stack]:
-    with Stack(
-        redis_settings, rabbit_settings, tmp_path, ENGINE="fake", ALLOW_FETCH_FROM="127.0.0.2/32", QUEUE_LIMIT="5"
-    ) as found:
+@pytest.fixture(scope="module")
+def whole_stack(rabbit_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    more = {"ENGINE": "fake", "ALLOW_FETCH_FROM": "127.0.0.2/32", "QUEUE_LIMIT": "5"}
+    with own_stack(rabbit_server, tmp_path_factory.mktemp("stack"), **more) as found:
         yield found
+
+
+@pytest.fixture
+def stack(whole_stack: Stack) -> Stack:
+    whole_stack.empty()
+    return whole_stack
 
 
 def test_documents_are_as_the_contract_has_them(stack: Stack) -> None:
@@ -74,9 +80,9 @@ def test_an_image_that_fails_tells_why(stack: Stack) -> None:
     assert image.detail
 
 
-def test_a_search_tells_of_the_owners_faces_alone(stack: Stack, redis_settings: RedisSettings) -> None:
+def test_a_search_tells_of_the_owners_faces_alone(stack: Stack) -> None:
     stack.wait_ended([stack.scan(showing("ann", "bob"), "both.png")])
-    with closing(RedisDatabases(redis_settings)) as databases, requests.Session() as alice:
+    with closing(RedisDatabases(stack.redis)) as databases, requests.Session() as alice:
         alice.trust_env = False
         alice.headers["Authorization"] = f"Token {RedisTokens(databases).create('alice')}"
         files = {"file": showing("ann")}
@@ -179,12 +185,12 @@ def test_calls_that_wait_for_a_worker_leave_threads_for_others(
     assert sorted(statuses) == [429] * 9 + [504] * 3
 
 
-def test_calls_are_on_the_topic_of_logs(stack: Stack, rabbit_settings: RabbitSettings) -> None:
+def test_calls_are_on_the_topic_of_logs(stack: Stack) -> None:
     found: list[dict[str, object]] = []
     stop = Event()
 
     def read() -> None:
-        for key, line in LogReader(rabbit_settings, ["*.rest.info"]).lines(stop):
+        for key, line in LogReader(stack.rabbit, ["*.rest.info"]).lines(stop):
             assert key.endswith(".rest.info")
             found.append(json.loads(line))
 
