@@ -58,9 +58,10 @@ class RedisDatabases:
 
     def client(self, database: int = OWN) -> Any:
         """The client of a database. It answers in bytes, which its own annotations do not know; hence Any."""
-        if database not in self._clients:
-            self._clients[database] = self._connect(database)
-        return self._clients[database]
+        if found := self._clients.get(database):
+            return found
+        # Threads that make one each use the one that came first: one that is let go closes its connections, in use or not.
+        return self._clients.setdefault(database, self._connect(database))
 
     def _connect(self, database: int) -> Any:
         settings = self._settings
@@ -171,7 +172,7 @@ class RedisDatabases:
         self.settled("SETRANGE", _PROBE, 0, "")
 
     def close(self) -> None:
-        for client in self._clients.values():
+        for client in list(self._clients.values()):
             client.close()
         self._clients.clear()
         if self._sentinel:
