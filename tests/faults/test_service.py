@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from facerec.adapters.rabbitmq import RabbitDeadLetters, RabbitJobPublisher
-from facerec.adapters.redis import RedisDatabases
+from facerec.adapters.redis import RedisDatabases, RedisWorkers
 from facerec.adapters.redis.layout import FACES, HASH_TO_NAMES, OWN
 from facerec.config import RabbitSettings, RedisSettings
 from facerec.jobs import ScanJob
@@ -152,6 +153,9 @@ def test_jobs_in_a_worker_that_stands_still_are_not_called_lost(servers: OwnServ
     """The broker holds them unacknowledged, nobody claims them, and another worker looks."""
     with servers.stack(tmp_path, workers=2, LOST_AFTER="2", LOG_LEVEL="debug") as stack:
         still, looking = stack.workers
+        with closing(RedisDatabases(stack.redis)) as databases:
+            states = RedisWorkers(databases).workers
+            wait_until(lambda: [state["consuming"] for state in states().values()] == [True, True], "both take jobs")
         still.send(signal.SIGSTOP)
         jobs = [stack.scan(drawing(), f"{n}.png") for n in range(8)]
         wait_until(
