@@ -252,7 +252,9 @@ class Clients:
             number += 1
 
     def _upload(self, number: int) -> None:
+        """Not faster than the workers are: on a busy machine the regeneration would never catch up."""
         self._uploaded.append(self._stack.scan(both(f"late {number % 3}"), f"late{number}.png"))
+        self._stack.wait_ended(self._uploaded[-1:])
         self._end.wait(0.1)
 
     def _ask(self, number: int) -> None:
