@@ -184,7 +184,7 @@ def test_dead_letters_stay_with_their_broker(databases: RedisDatabases, other: R
     for owner in ("default", "ann"):
         RedisLetterIndex(databases).add(DeadLetter("ab" * 32, owner, "a.jpg", 7, "CHILD_DIED", "it died", 3, 100.0, 10))
     import_lines(exported(databases), RedisRestoration(other))
-    assert [key for key in other.client(OWN).keys("*") if b"dead" in key.split(b":")] == []  # not of hashes with a "dead"
+    assert [key for key in other.client(OWN).keys("*") if b"dead" in key.split(b":")] == []
     assert faults(databases) == faults(other) == []
 
 
