@@ -12,11 +12,15 @@ cd "$(dirname "$0")"
 # shellcheck source=facerec/local/environment.sh
 . facerec/local/environment.sh
 
+has_browser() { has chromium || has google-chrome; }
+
 # What a part of the tests needs. They skip with a message where it is missing, and fail in CI.
 ensure_tools() {
     ensure_servers || say "Redis or RabbitMQ could not be installed: the tests that need them are skipped"
     has apt-get || return 0
-    has chromium-headless-shell || apt_install chromium-headless-shell || has chromium || has google-chrome || say "no Chromium: no browser tests"
+    # The headless shell takes a third of the processor time; Debian has it, Ubuntu has not.
+    has chromium-headless-shell || { [ -z "${CI:-}" ] && has_browser; } || apt_install chromium-headless-shell || has_browser ||
+        apt_install chromium || say "chromium could not be installed: no browser tests"
     { has php && php -m | grep -qx curl; } || apt_install php-cli php-curl || say "php could not be installed: no PHP client test"
     has promtool || apt_install prometheus || say "prometheus could not be installed: no tests of alerts"
     # Images can be built only where a process may have mounts of its own.

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from facerec.errors import ConfigError
+from facerec.files import write_private
 
 PLACE = Path(".facerec") / "service.env"
 SERVERS = {
@@ -63,12 +64,7 @@ def write(path: Path, variables: Mapping[str, str]) -> None:
         "# How the command facerec finds this service; deploy-local-dev.sh makes and removes it.",
         *_pairs(variables),
     ]
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.writelines(f"{line}\n" for line in lines)
-    part.replace(path)
+    write_private(path, "".join(f"{line}\n" for line in lines))
 
 
 def under(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:

@@ -183,7 +183,8 @@ def stack_environment(redis: RedisSettings, rabbit: RabbitSettings, **more: str)
         "RABBITMQ_PASSWORD": rabbit.password.reveal(),
         "RABBITMQ_VHOST": rabbit.vhost,
         "MODEL_CACHE": str(ROOT / ".cache" / "models"),
-        "WORKERS": "1",
+        # One child for bulk work suffices where the engine costs nothing; to start another takes half a second of a core.
+        **({"WORKERS": "1"} if more.get("ENGINE") == "fake" else {}),
         **more,
     }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from facerec.config import is_set
-from facerec.local.files import new_password, write_private
+from facerec.files import new_password, write_private
 from facerec.local.ports import free_port, is_free
 from facerec.local.process import BackgroundProcess, Identity
 from facerec.local.servers import RabbitServer, RedisServer

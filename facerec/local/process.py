@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facerec.errors import FacerecError
-from facerec.local.files import write_private
+from facerec.files import write_private
 from facerec.local.ports import listens
 
 POLL = 0.02

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from facerec.local.files import new_password, write_private
+from facerec.files import new_password, write_private
 from facerec.local.ports import accepts, free_port, is_free
 from facerec.local.process import BackgroundProcess, ProcessFailed, wait_until
 from facerec.local.server import START_LIMIT, STOP_LIMIT, Server, ServerMissing

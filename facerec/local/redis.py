@@ -6,7 +6,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from facerec.local.files import write_private
+from facerec.files import write_private
 from facerec.local.ports import free_port, is_free
 from facerec.local.server import START_LIMIT, STOP_LIMIT, Server, ServerMissing
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from facerec.errors import FacerecError
-from facerec.local.files import write_private
+from facerec.files import write_private
 from facerec.local.process import BackgroundProcess, Identity
 
 START_LIMIT = 60.0

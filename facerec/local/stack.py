@@ -18,7 +18,7 @@ from pathlib import Path
 from facerec import service_file
 from facerec.config import for_commands, is_set, load_settings
 from facerec.errors import ConfigError
-from facerec.local.files import write_private
+from facerec.files import write_private
 from facerec.local.parts import Part, ProgramPart, defaults, server_part
 from facerec.local.ports import claim, is_free
 from facerec.local.process import ProcessFailed, wait_until

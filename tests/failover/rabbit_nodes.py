@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from facerec.config import RabbitSettings
-from facerec.local.files import write_private
+from facerec.files import write_private
 from facerec.local.servers import RabbitServer
 from facerec.values import Secret
 from tests.manifests.rendering import K8S

@@ -14,7 +14,7 @@ import yaml
 from facerec.adapters.rabbitmq import RabbitJobPublisher
 from facerec.config import RabbitSettings
 from facerec.errors import BrokerUnavailable
-from facerec.local.files import write_private
+from facerec.files import write_private
 from facerec.local.ports import free_port
 from facerec.local.servers import RabbitServer
 from tests.brokers import scan_job

@@ -30,7 +30,8 @@ from tests.stack import Stack
 
 @pytest.fixture
 def fake_stack(redis_settings: RedisSettings, rabbit_settings: RabbitSettings, tmp_path: Path) -> Iterator[Stack]:
-    with Stack(redis_settings, rabbit_settings, tmp_path, ENGINE="fake") as stack:
+    """Two children, so that jobs run side by side."""
+    with Stack(redis_settings, rabbit_settings, tmp_path, ENGINE="fake", WORKERS="2") as stack:
         yield stack
 
 

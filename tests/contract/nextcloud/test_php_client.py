@@ -37,9 +37,9 @@ def test_the_php_client_and_the_whole_service(
     with_faces = list(islice(cycle(fitting), judge.TOGETHER))
     key_file = tmp_path / "key"
     key_file.write_text("the key\n")
-    # Two children: the eight that are asked for at once are answered in good time on a busy machine, too.
-    more = {"FACE_MODEL_API_KEY_FILE": str(key_file), "MAXIMUM_AREA": str(AREA), "WORKERS": "2"}
-    with Stack(redis_settings, rabbit_settings, tmp_path, **more) as stack:
+    with Stack(
+        redis_settings, rabbit_settings, tmp_path, FACE_MODEL_API_KEY_FILE=str(key_file), MAXIMUM_AREA=str(AREA)
+    ) as stack:
         got = judge.run_client(stack.url, "the key", picture(AREA // 1000 + 1, 1000), with_faces, tmp_path)
         kept = stack.session.get(f"{stack.url}/images", timeout=60).json()
         cut = with_faces[0][: len(with_faces[0]) // 2]

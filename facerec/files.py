@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
+import threading
 from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> Path:
     """Make or replace the file in one step, as another command may read it meanwhile. Nobody else can read it, not even for a
-    moment."""
+    moment. Raises OSError, and leaves the file as it was then."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    number, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # for its owner alone
-    with os.fdopen(number, "w", encoding="utf-8") as file:
-        file.write(text)
-    return Path(part).replace(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    part.unlink(missing_ok=True)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+        return part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def new_password() -> str:

@@ -1,11 +1,13 @@
-"""Files of the local service: whole for every reader, for nobody else."""
+"""Files that are replaced in one step: whole for every reader, for nobody else."""
 
 from __future__ import annotations
 
 import threading
 from pathlib import Path
 
-from facerec.local.files import write_private
+import pytest
+
+from facerec.files import write_private
 
 
 def test_whoever_reads_while_it_is_written_sees_one_whole_text_or_the_other(tmp_path: Path) -> None:
@@ -26,6 +28,13 @@ def test_whoever_reads_while_it_is_written_sees_one_whole_text_or_the_other(tmp_
         writer.join()
     assert seen <= {"a" * 100, "b" * 100}
     assert [path.name for path in tmp_path.iterdir()] == ["facts"]
+
+
+def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    file = write_private(tmp_path / "facts", "before")
+    with pytest.raises(UnicodeEncodeError):
+        write_private(file, "after\ud800")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("facts", "before")]
 
 
 def test_it_is_for_its_owner_alone_also_where_it_was_not(tmp_path: Path) -> None:
